@@ -1,0 +1,3 @@
+//! placeholder
+mod store;
+pub use store::*;

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -299,13 +299,6 @@ pub enum StoreError {
         /// What is wrong and what to do.
         reason: String,
     },
-}
-
-/// When the oldest message that still waits was created, for metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// The creation time of the oldest row, if there is any.
-    pub oldest: Option<SystemTime>,
 }
 
 /// Object safety is part of the contract: a store is chosen at run time.

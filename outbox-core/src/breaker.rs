@@ -16,13 +16,20 @@ pub struct Breaker {
 enum State {
     Closed,
     /// The next probe may go at this time; so many have failed.
-    Open { probe_at: Instant, failed: u32 },
+    Open {
+        probe_at: Instant,
+        failed: u32,
+    },
 }
 
 impl Breaker {
     /// A closed breaker whose probes pause from `first`, doubling up to `cap`.
     pub fn new(first: Duration, cap: Duration) -> Self {
-        Self { first, cap, state: State::Closed }
+        Self {
+            first,
+            cap,
+            state: State::Closed,
+        }
     }
 
     /// Whether nothing may be handed over.
@@ -33,7 +40,10 @@ impl Breaker {
     /// The queue did not answer: open, and probe at once. Opening an open breaker changes nothing.
     pub fn trip(&mut self, now: Instant) {
         if self.state == State::Closed {
-            self.state = State::Open { probe_at: now, failed: 0 };
+            self.state = State::Open {
+                probe_at: now,
+                failed: 0,
+            };
         }
     }
 
@@ -54,7 +64,10 @@ impl Breaker {
     pub fn probe_failed(&mut self, now: Instant) {
         if let State::Open { failed, .. } = self.state {
             let pause = self.first.saturating_mul(1 << failed.min(20)).min(self.cap);
-            self.state = State::Open { probe_at: now + pause, failed: failed.saturating_add(1) };
+            self.state = State::Open {
+                probe_at: now + pause,
+                failed: failed.saturating_add(1),
+            };
         }
     }
 }

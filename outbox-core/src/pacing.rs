@@ -26,7 +26,14 @@ impl Pacer {
 
     /// Polls every `busy` while messages keep coming and every `idle` after a silence.
     pub fn new(busy: Duration, idle: Duration) -> Self {
-        Self { armed: Self::ARMED.min(busy), busy, idle: idle.max(busy), linger: Self::LINGER, found_at: None, current: idle }
+        Self {
+            armed: Self::ARMED.min(busy),
+            busy,
+            idle: idle.max(busy),
+            linger: Self::LINGER,
+            found_at: None,
+            current: idle,
+        }
     }
 
     /// The pause before the next poll, after one that did or did not find something and took `took`.
@@ -37,8 +44,14 @@ impl Pacer {
         if found {
             self.found_at = Some(now);
         }
-        let lingering = self.found_at.is_some_and(|at| now.saturating_duration_since(at) < self.linger);
-        self.current = if lingering { self.busy } else { (self.current * 2).clamp(self.busy, self.idle) };
+        let lingering = self
+            .found_at
+            .is_some_and(|at| now.saturating_duration_since(at) < self.linger);
+        self.current = if lingering {
+            self.busy
+        } else {
+            (self.current * 2).clamp(self.busy, self.idle)
+        };
         let pause = if armed { self.armed } else { self.current };
         pause.max(took.min(self.idle))
     }
@@ -60,13 +73,28 @@ mod tests {
         let mut pacer = Pacer::default();
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!(pacer.after_poll(at(0), true, false, Duration::ZERO), Pacer::BUSY);
-        assert_eq!(pacer.after_poll(at(499), false, false, Duration::ZERO), Pacer::BUSY);
+        assert_eq!(
+            pacer.after_poll(at(499), false, false, Duration::ZERO),
+            Pacer::BUSY
+        );
         let mut pauses = Vec::new();
         for n in 0..8 {
-            pauses.push(pacer.after_poll(at(600 + n), false, false, Duration::ZERO).as_millis());
+            pauses.push(
+                pacer
+                    .after_poll(at(600 + n), false, false, Duration::ZERO)
+                    .as_millis(),
+            );
         }
         assert_eq!(pauses, [6, 12, 24, 48, 96, 192, 200, 200]);
-        assert_eq!(pacer.after_poll(at(700), false, true, Duration::ZERO), Pacer::ARMED);
-        assert_eq!(pacer.after_poll(at(701), true, false, Duration::from_millis(40)).as_millis(), 40);
+        assert_eq!(
+            pacer.after_poll(at(700), false, true, Duration::ZERO),
+            Pacer::ARMED
+        );
+        assert_eq!(
+            pacer
+                .after_poll(at(701), true, false, Duration::from_millis(40))
+                .as_millis(),
+            40
+        );
     }
 }

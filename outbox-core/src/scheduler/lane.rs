@@ -47,7 +47,11 @@ impl Lane {
 
     /// Nothing is left to know.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_free() && self.waiting.is_empty() && self.hold.is_none() && self.outside.is_none() && !self.parked
+        self.is_free()
+            && self.waiting.is_empty()
+            && self.hold.is_none()
+            && self.outside.is_none()
+            && !self.parked
     }
 
     pub(super) fn keep_outside(&mut self, position: Position) {

@@ -20,7 +20,8 @@ mod model_tests;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
-use foldhash::fast::RandomState;
+/// Keys are hashed with a seed of the process's own.
+pub use foldhash::fast::RandomState;
 
 use lane::Lane;
 
@@ -44,7 +45,11 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { rows: 8_192, bytes: 32 * 1024 * 1024, key_rows: 2_048 }
+        Self {
+            rows: 8_192,
+            bytes: 32 * 1024 * 1024,
+            key_rows: 2_048,
+        }
     }
 }
 
@@ -128,7 +133,11 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
 
     /// How many more rows the window takes.
     pub fn room(&self) -> usize {
-        if self.bytes < self.bounds.bytes { self.bounds.rows.saturating_sub(self.rows.len()) } else { 0 }
+        if self.bytes < self.bounds.bytes {
+            self.bounds.rows.saturating_sub(self.rows.len())
+        } else {
+            0
+        }
     }
 
     /// Rows in the window.
@@ -149,6 +158,11 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     /// Keys whose rows a fetch may leave out: held ones, and those that have their share of the window.
     pub fn excluded(&self) -> impl Iterator<Item = &K> {
         self.held.iter().chain(&self.overflowed)
+    }
+
+    /// Keys that are held by a failed row.
+    pub fn held_keys(&self) -> impl ExactSizeIterator<Item = &K> {
+        self.held.iter()
     }
 
     /// How many keys [`KeyScheduler::excluded`] names.
@@ -193,6 +207,12 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     /// are forgotten when a pass begins below them.
     pub fn rewinds(&self) -> impl Iterator<Item = (Group, Position)> {
         self.rewinds.iter().map(|(&group, &position)| (group, position))
+    }
+
+    /// Asks for a group to be read again from `position` on: a row came back there.
+    pub fn ask_rewind_of(&mut self, group: Group, position: Position) {
+        let rewind = self.rewinds.entry(group).or_insert(position);
+        *rewind = position.min(*rewind);
     }
 
     /// Whether any group has to be read again.
@@ -251,12 +271,29 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
         self.accept(position, group, key, bytes, row, phase)
     }
 
-    fn accept(&mut self, position: Position, group: Group, key: Option<K>, bytes: usize, row: T, phase: Phase) -> Offer {
+    fn accept(
+        &mut self,
+        position: Position,
+        group: Group,
+        key: Option<K>,
+        bytes: usize,
+        row: T,
+        phase: Phase,
+    ) -> Offer {
         if phase == Phase::Ready {
             self.ready.push_back(position);
         }
         self.bytes += bytes;
-        self.rows.insert(position, Row { group, key, bytes, phase, row: Some(row) });
+        self.rows.insert(
+            position,
+            Row {
+                group,
+                key,
+                bytes,
+                phase,
+                row: Some(row),
+            },
+        );
         Offer::Accepted
     }
 
@@ -269,12 +306,25 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     ///
     /// With `atomic`, following rows of a key go into the same batch, in order. `may_take` can keep back
     /// rows of a group whose lease may have run out.
-    pub fn take(&mut self, max: usize, atomic: bool, mut may_take: impl FnMut(Group) -> bool) -> Vec<(Position, T)> {
+    pub fn take(
+        &mut self,
+        max: usize,
+        atomic: bool,
+        mut may_take: impl FnMut(Group) -> bool,
+    ) -> Vec<(Position, T)> {
         let mut taken = Vec::with_capacity(max.min(self.ready.len()));
         let mut kept_back = Vec::new();
         while taken.len() < max {
-            let Some(position) = self.ready.pop_front() else { break };
-            let Some(row) = self.rows.get_mut(&position).filter(|row| row.phase == Phase::Ready) else { continue };
+            let Some(position) = self.ready.pop_front() else {
+                break;
+            };
+            let Some(row) = self
+                .rows
+                .get_mut(&position)
+                .filter(|row| row.phase == Phase::Ready)
+            else {
+                continue;
+            };
             if !may_take(row.group) {
                 kept_back.push(position);
                 continue;
@@ -283,12 +333,18 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
             row.phase = Phase::InFlight;
             taken.push((position, content));
             let Some(key) = row.key.clone() else { continue };
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                continue;
+            };
             lane.ready = None;
             lane.in_flight += 1;
             while atomic && lane.hold.is_none() && taken.len() < max {
-                let Some(next) = lane.waiting.pop_front() else { break };
-                let Some(row) = self.rows.get_mut(&next) else { continue };
+                let Some(next) = lane.waiting.pop_front() else {
+                    break;
+                };
+                let Some(row) = self.rows.get_mut(&next) else {
+                    continue;
+                };
                 let Some(content) = row.row.take() else { continue };
                 row.phase = Phase::InFlight;
                 lane.in_flight += 1;
@@ -303,8 +359,12 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
 
     /// The row went through: its key goes on. Until [`KeyScheduler::forget`] the source may still show it.
     pub fn delivered(&mut self, position: Position) {
-        let Some(key) = self.end_flight(position) else { return };
-        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        let Some(key) = self.end_flight(position) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
         if lane.hold == Some(position) {
             lane.hold = None;
             self.held.remove(&key);
@@ -318,7 +378,9 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     /// The row failed and holds its key until it goes through, is [freed](KeyScheduler::free) or is found
     /// gone by [`KeyScheduler::sync_holds`]. Rows of the key that waited are outside now.
     pub fn hold(&mut self, position: Position) {
-        let Some(key) = self.end_flight(position) else { return };
+        let Some(key) = self.end_flight(position) else {
+            return;
+        };
         self.set_hold(&key, position);
         self.advance(&key);
     }
@@ -326,7 +388,13 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     /// These rows were not tried: they go again first, in the order given.
     pub fn put_back(&mut self, rows: impl IntoIterator<Item = (Position, T), IntoIter: DoubleEndedIterator>) {
         for (position, content) in rows.into_iter().rev() {
-            let Some(row) = self.rows.get_mut(&position).filter(|row| row.phase == Phase::InFlight) else { continue };
+            let Some(row) = self
+                .rows
+                .get_mut(&position)
+                .filter(|row| row.phase == Phase::InFlight)
+            else {
+                continue;
+            };
             let Some(key) = row.key.clone() else {
                 row.phase = Phase::Ready;
                 row.row = Some(content);
@@ -334,7 +402,9 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
                 continue;
             };
             let group = row.group;
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                continue;
+            };
             lane.in_flight = lane.in_flight.saturating_sub(1);
             if lane.lost {
                 self.remove(position);
@@ -362,7 +432,9 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
 
     /// The row holds its key no longer, and was not delivered either (buried, or settled by another).
     pub fn free(&mut self, key: &K, position: Position) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
         if lane.hold == Some(position) {
             lane.hold = None;
             self.held.remove(key);
@@ -390,10 +462,12 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     /// Compares with what the source says about `in_groups`: which rows hold their keys, and which keys
     /// are parked. A hold or park that is gone there is gone here (an operator redrove or discarded it,
     /// or another process settled it); one that is only there is taken over. Rows being settled are left
-    /// alone, because the source does not know yet.
+    /// alone, because the source does not know yet. `complete`: the source named all it has; if not,
+    /// nothing is taken to be gone.
     pub fn sync_holds(
         &mut self,
         in_groups: impl Fn(Group) -> bool,
+        complete: bool,
         held: &HashMap<K, (Group, Position), RandomState>,
         parked: &HashMap<K, Group, RandomState>,
     ) {
@@ -401,7 +475,8 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
             .lanes
             .iter()
             .filter(|(key, lane)| {
-                in_groups(lane.group)
+                complete
+                    && in_groups(lane.group)
                     && match lane.hold {
                         Some(position) => !held.contains_key(*key) && !self.rows.contains_key(&position),
                         None => lane.parked && !parked.contains_key(*key),
@@ -426,7 +501,10 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
         for (key, &(group, position)) in held {
             let known = self.lanes.get(key).is_some_and(|lane| lane.hold.is_some());
             if in_groups(group) && !known && !self.rows.contains_key(&position) {
-                self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(group)).lost = false;
+                self.lanes
+                    .entry(key.clone())
+                    .or_insert_with(|| Lane::new(group))
+                    .lost = false;
                 self.set_hold(key, position);
             }
         }
@@ -447,7 +525,9 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
         let dropped: Vec<Position> = self
             .rows
             .iter()
-            .filter(|(_, row)| is_gone[usize::from(row.group)] && matches!(row.phase, Phase::Ready | Phase::Waiting))
+            .filter(|(_, row)| {
+                is_gone[usize::from(row.group)] && matches!(row.phase, Phase::Ready | Phase::Waiting)
+            })
             .map(|(&position, _)| position)
             .collect();
         for position in dropped {
@@ -460,7 +540,11 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
             }
             held.remove(key);
             overflowed.remove(key);
-            *lane = Lane { in_flight: lane.in_flight, lost: true, ..Lane::new(lane.group) };
+            *lane = Lane {
+                in_flight: lane.in_flight,
+                lost: true,
+                ..Lane::new(lane.group)
+            };
             lane.in_flight > 0
         });
         self.rewinds.retain(|&group, _| !is_gone[usize::from(group)]);
@@ -488,7 +572,11 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
         let evicted: Vec<Position> = self
             .rows
             .iter()
-            .filter(|(_, row)| row.row.as_ref().is_some_and(|content| of_key(row.key.as_ref(), content)))
+            .filter(|(_, row)| {
+                row.row
+                    .as_ref()
+                    .is_some_and(|content| of_key(row.key.as_ref(), content))
+            })
             .map(|(&position, _)| position)
             .collect();
         let mut keys = HashSet::<K, RandomState>::default();
@@ -518,7 +606,10 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
 
     /// The row is no longer in flight; returns its key.
     fn end_flight(&mut self, position: Position) -> Option<K> {
-        let row = self.rows.get_mut(&position).filter(|row| row.phase == Phase::InFlight)?;
+        let row = self
+            .rows
+            .get_mut(&position)
+            .filter(|row| row.phase == Phase::InFlight)?;
         row.phase = Phase::Settling;
         self.bytes -= std::mem::take(&mut row.bytes);
         let key = row.key.clone()?;
@@ -546,8 +637,15 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
 
     /// Moves the key's ready and waiting rows outside.
     fn evict_waiting(&mut self, key: &K, group: Group) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
-        let evicted: Vec<Position> = lane.ready.take().into_iter().chain(lane.waiting.drain(..)).collect();
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
+        let evicted: Vec<Position> = lane
+            .ready
+            .take()
+            .into_iter()
+            .chain(lane.waiting.drain(..))
+            .collect();
         let low = self.pass_start[usize::from(group)] + 1;
         for &position in &evicted {
             lane.keep_outside(position.min(low));
@@ -570,7 +668,9 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     /// Makes the key's next row ready when nothing of the key is, asks for a rewind when its rows in the
     /// window run low, and drops the lane when nothing is left to know of the key.
     fn advance_to(&mut self, key: &K, end: End) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
         if lane.is_free()
             && !lane.parked
             && let Some(next) = lane.waiting.front().copied()
@@ -597,11 +697,13 @@ impl<K: Hash + Eq + Clone, T> KeyScheduler<K, T> {
     }
 
     fn ask_rewind(&mut self, key: &K) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
         if let Some(low) = lane.outside {
             lane.rewind_asked = true;
-            let rewind = self.rewinds.entry(lane.group).or_insert(low);
-            *rewind = low.min(*rewind);
+            let group = lane.group;
+            self.ask_rewind_of(group, low);
         }
     }
 

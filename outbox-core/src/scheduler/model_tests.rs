@@ -63,12 +63,18 @@ impl Sim {
     }
 
     fn begin_pass(&mut self) {
-        let rewind = self.scheduler.rewinds().map(|(_, low)| low - 1).min().unwrap_or(Position::MAX);
+        let rewind = self
+            .scheduler
+            .rewinds()
+            .map(|(_, low)| low - 1)
+            .min()
+            .unwrap_or(Position::MAX);
         // Without late rows the floor may be the mark: that is what makes rewinds necessary.
         self.floor = self.mark.max(self.floor);
         self.mark = self.floor.min(rewind).max(0);
         let owned = self.owned;
-        self.scheduler.begin_pass((0..GROUPS).filter(|&group| owned[usize::from(group)]), self.mark);
+        self.scheduler
+            .begin_pass((0..GROUPS).filter(|&group| owned[usize::from(group)]), self.mark);
     }
 
     fn read(&mut self) {
@@ -87,7 +93,10 @@ impl Sim {
             .collect();
         let short = page.is_empty();
         for (position, key) in page {
-            match self.scheduler.offer(position, group_of(key, position), key, 1, position) {
+            match self
+                .scheduler
+                .offer(position, group_of(key, position), key, 1, position)
+            {
                 Offer::Full => return,
                 _ => self.mark = position,
             }
@@ -106,11 +115,17 @@ impl Sim {
         let due: Vec<_> = self
             .source
             .iter()
-            .filter(|(position, row)| row.hold == Some(0) && self.owned[usize::from(group_of(row.key, **position))])
+            .filter(|(position, row)| {
+                row.hold == Some(0) && self.owned[usize::from(group_of(row.key, **position))]
+            })
             .map(|(&position, row)| (position, row.key))
             .collect();
         for (position, key) in due {
-            if self.scheduler.offer(position, group_of(key, position), key, 1, position) == Offer::Full {
+            if self
+                .scheduler
+                .offer(position, group_of(key, position), key, 1, position)
+                == Offer::Full
+            {
                 break;
             }
         }
@@ -119,11 +134,17 @@ impl Sim {
     fn take(&mut self) {
         let owned = self.owned;
         let max = self.random.usize(1..10);
-        for (position, content) in self.scheduler.take(max, self.atomic, |group| owned[usize::from(group)]) {
+        for (position, content) in self
+            .scheduler
+            .take(max, self.atomic, |group| owned[usize::from(group)])
+        {
             assert_eq!(position, content);
             let key = self.source.get(&position).and_then(|row| row.key);
             if let (Some(key), false) = (key, self.atomic) {
-                assert!(self.in_flight.iter().all(|(_, other)| *other != Some(key)), "two of key {key} in flight");
+                assert!(
+                    self.in_flight.iter().all(|(_, other)| *other != Some(key)),
+                    "two of key {key} in flight"
+                );
             }
             self.in_flight.push((position, key));
         }
@@ -137,11 +158,17 @@ impl Sim {
             // All or nothing, as the capability promises.
             let batch = std::mem::take(&mut self.in_flight);
             if !always_good && self.random.u8(0..4) == 0 {
-                return self.scheduler.put_back(batch.into_iter().map(|(position, _)| (position, position)));
+                return self
+                    .scheduler
+                    .put_back(batch.into_iter().map(|(position, _)| (position, position)));
             }
-            return batch.into_iter().for_each(|(position, key)| self.succeed(position, key));
+            return batch
+                .into_iter()
+                .for_each(|(position, key)| self.succeed(position, key));
         }
-        let (position, key) = self.in_flight.swap_remove(self.random.usize(0..self.in_flight.len()));
+        let (position, key) = self
+            .in_flight
+            .swap_remove(self.random.usize(0..self.in_flight.len()));
         match self.random.u8(0..6) {
             0 if !always_good => self.scheduler.put_back([(position, position)]),
             1 if !always_good => {
@@ -157,7 +184,10 @@ impl Sim {
             && let Some(key) = key
         {
             let last = self.last_of_key.insert(key, position).unwrap_or(0);
-            assert!(last < position, "key {key}: {position} was first delivered after {last}");
+            assert!(
+                last < position,
+                "key {key}: {position} was first delivered after {last}"
+            );
         }
         self.scheduler.delivered(position);
         self.settle.push((position, key, true));
@@ -199,16 +229,23 @@ impl Sim {
             .source
             .iter()
             .filter_map(|(&position, row)| {
-                row.key.filter(|_| row.hold.is_some()).map(|key| (key, (group_of(Some(key), position), position)))
+                row.key
+                    .filter(|_| row.hold.is_some())
+                    .map(|key| (key, (group_of(Some(key), position), position)))
             })
             .collect();
-        self.scheduler.sync_holds(|_| true, &held, &HashMap::default());
+        self.scheduler
+            .sync_holds(|_| true, true, &held, &HashMap::default());
     }
 
     /// An operator discards a held row.
     fn discard(&mut self) {
-        let held: Vec<_> =
-            self.source.iter().filter(|(_, row)| row.hold.is_some()).map(|(&position, _)| position).collect();
+        let held: Vec<_> = self
+            .source
+            .iter()
+            .filter(|(_, row)| row.hold.is_some())
+            .map(|(&position, _)| position)
+            .collect();
         if let Some(&position) = held.first()
             && !self.scheduler.contains(position)
         {
@@ -220,12 +257,21 @@ impl Sim {
 
     fn check_bounds(&self, bounds: Bounds) {
         assert!(self.scheduler.len() <= bounds.rows);
-        assert!(self.scheduler.lanes.values().all(|lane| lane.waiting.len() <= bounds.key_rows + 16));
+        assert!(
+            self.scheduler
+                .lanes
+                .values()
+                .all(|lane| lane.waiting.len() <= bounds.key_rows + 16)
+        );
     }
 }
 
 fn run(seed: u64, rows: usize, key_rows: usize, atomic: bool) {
-    let bounds = Bounds { rows, bytes: usize::MAX, key_rows };
+    let bounds = Bounds {
+        rows,
+        bytes: usize::MAX,
+        key_rows,
+    };
     let mut sim = Sim::new(seed, bounds, atomic);
     for _ in 0..400 {
         match sim.random.u8(0..24) {
@@ -251,10 +297,23 @@ fn run(seed: u64, rows: usize, key_rows: usize, atomic: bool) {
             break;
         }
     }
-    assert_eq!(sim.delivered.len() as i64, sim.next - 1, "left: {:?} {:#?}", sim.source, sim.scheduler.lanes);
+    assert_eq!(
+        sim.delivered.len() as i64,
+        sim.next - 1,
+        "left: {:?} {:#?}",
+        sim.source,
+        sim.scheduler.lanes
+    );
     sim.scheduler.begin_pass(0..GROUPS, 0);
-    assert!(sim.scheduler.is_empty() && sim.scheduler.bytes == 0, "the window leaks");
-    assert!(sim.scheduler.lanes.is_empty(), "lanes leak: {:#?}", sim.scheduler.lanes);
+    assert!(
+        sim.scheduler.is_empty() && sim.scheduler.bytes == 0,
+        "the window leaks"
+    );
+    assert!(
+        sim.scheduler.lanes.is_empty(),
+        "lanes leak: {:#?}",
+        sim.scheduler.lanes
+    );
     assert!(sim.scheduler.held.is_empty() && sim.scheduler.overflowed.is_empty());
 }
 
@@ -286,10 +345,18 @@ fn a_held_key_keeps_only_itself_waiting() {
     assert_eq!(scheduler.excluded().collect::<Vec<_>>(), [&1]);
     assert_eq!(scheduler.offer(3, 0, Some(1), 10, 3), Offer::Outside);
     scheduler.forget(1);
-    assert_eq!(scheduler.offer(1, 0, Some(1), 10, 1), Offer::Accepted, "the holder itself may go when it is due");
+    assert_eq!(
+        scheduler.offer(1, 0, Some(1), 10, 1),
+        Offer::Accepted,
+        "the holder itself may go when it is due"
+    );
     assert_eq!(scheduler.take(10, false, |_| true), [(1, 1)]);
     scheduler.delivered(1);
-    assert_eq!(scheduler.rewinds().collect::<Vec<_>>(), [(0, 1)], "3 and 5 have to be read again");
+    assert_eq!(
+        scheduler.rewinds().collect::<Vec<_>>(),
+        [(0, 1)],
+        "3 and 5 have to be read again"
+    );
 }
 
 #[test]
@@ -303,9 +370,13 @@ fn a_parked_key_is_moved_until_it_is_unparked() {
     scheduler.park(&7, 0);
     scheduler.begin_pass([0], 0);
     assert_eq!(scheduler.offer(2, 0, Some(7), 1, ()), Offer::Parked);
-    scheduler.sync_holds(|_| true, &HashMap::default(), &HashMap::default());
+    scheduler.sync_holds(|_| true, true, &HashMap::default(), &HashMap::default());
     assert!(scheduler.wants_rewind());
-    assert_eq!(scheduler.offer(3, 0, Some(7), 1, ()), Offer::Outside, "not before the pass that reads 1 and 2 again");
+    assert_eq!(
+        scheduler.offer(3, 0, Some(7), 1, ()),
+        Offer::Outside,
+        "not before the pass that reads 1 and 2 again"
+    );
     scheduler.begin_pass([0], 0);
     assert_eq!(scheduler.offer(1, 0, Some(7), 1, ()), Offer::Accepted);
     assert_eq!(scheduler.offer(2, 0, Some(7), 1, ()), Offer::Accepted);

@@ -1,0 +1,391 @@
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::store::{FloorRule, ShardSet};
+
+/// A pass is cut short for a rewind after this many pages, so that one long backlog can't keep a freed
+/// key waiting.
+const PAGES_BEFORE_REWIND: u32 = 32;
+
+/// A set of shards that are read together, and how far they have been read.
+///
+/// **Passes.** Ids are handed out before commit, so a lower id can appear after a higher one was read. A
+/// pass reads by id from the floor to the end, page by page; the next pass begins at the floor again.
+///
+/// **The horizon.** Within one page the database shows one snapshot: if a key's second message is in it,
+/// its first one is too. Two pages are two snapshots: a first message whose id lies in the first page's
+/// range may become visible after that page was read, and its successor, written after it had committed,
+/// would be met in the second page and go first. So a pass of several pages ends at the highest id that had been handed
+/// out *before* its first page was read: the successor's id is above it, and is left to the next pass,
+/// which begins below both. A pass whose first page turns out full without a horizon ends with that page.
+#[derive(Debug)]
+pub(super) struct Cohort {
+    pub(super) shards: ShardSet,
+    floor: i64,
+    /// Everything of the current pass up to here was read.
+    mark: i64,
+    horizon: Option<i64>,
+    running: bool,
+    pages: u32,
+    /// The pass began at the very beginning, not at the floor.
+    full: bool,
+    /// The first pass, from 0, is still to be finished; then these shards join the others at this floor.
+    joining: Option<i64>,
+    finished_first: bool,
+    /// The last pass had more than one page: the next asks for a horizon first.
+    long: bool,
+    gate: Option<Gate>,
+    /// When this cohort wants its next pass.
+    pub(super) next_at: Option<Instant>,
+    last_full: Option<Instant>,
+    full_took: Duration,
+    pass_began: Instant,
+    pub(super) found: bool,
+    /// Nothing was left out when the pass began, so whatever it finds below the floor came late.
+    pub(super) clean: bool,
+}
+
+/// What stands between the mark and its becoming the floor.
+#[derive(Debug)]
+struct Gate {
+    mark: i64,
+    state: GateState,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum GateState {
+    /// Who was writing when the mark had been read is to be asked.
+    Ask,
+    /// These have not ended yet.
+    Await(HashSet<String>),
+    /// All have ended: one more pass from the old floor, begun after that, sees whatever they left.
+    LastPass { begun: bool },
+    /// The mark may be the floor from this time on.
+    Age(Instant),
+}
+
+/// What a cohort needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// The highest id handed out, before the first page of a long pass.
+    Horizon,
+    /// The next page.
+    Page,
+}
+
+impl Cohort {
+    pub(super) fn new(shards: ShardSet, joining: Option<i64>) -> Self {
+        Self {
+            shards,
+            floor: 0,
+            mark: 0,
+            horizon: None,
+            running: false,
+            pages: 0,
+            full: true,
+            joining,
+            finished_first: false,
+            // What waits is unknown, so the first pass is taken to be long.
+            long: true,
+            gate: None,
+            next_at: None,
+            last_full: None,
+            full_took: Duration::ZERO,
+            pass_began: Instant::now(),
+            found: false,
+            clean: false,
+        }
+    }
+
+    pub(super) fn floor(&self) -> i64 {
+        self.floor
+    }
+
+    pub(super) fn mark(&self) -> i64 {
+        self.mark
+    }
+
+    pub(super) fn horizon(&self) -> Option<i64> {
+        self.horizon
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// The last pass had more than one page.
+    pub(super) fn is_long(&self) -> bool {
+        self.long
+    }
+
+    pub(super) fn is_full_pass(&self) -> bool {
+        self.full
+    }
+
+    /// The first pass is over: due rows may be taken, and rows below the floor are late finds.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.finished_first
+    }
+
+    pub(super) fn has_caught_up(&self) -> bool {
+        self.joining.is_some() && self.finished_first
+    }
+
+    pub(super) fn lead(&mut self) {
+        self.joining = None;
+    }
+
+    /// Takes another cohort's shards. They were read from 0 to the end while this cohort's floor was at
+    /// least `joining`, and below that nothing can have appeared since; above it, the next pass looks.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.shards = self.shards.union(other.shards);
+        self.floor = self.floor.min(other.joining.unwrap_or(0));
+        self.gate = None;
+        self.running = false;
+        self.long = true;
+        self.next_at = None;
+    }
+
+    /// Begins a pass from the floor, or from `rewind` when that is lower, or from 0 when a full pass is
+    /// due. Returns where it begins.
+    pub(super) fn begin(&mut self, now: Instant, rewind: Option<i64>, full_every: Duration) -> i64 {
+        let full_due = !self.finished_first
+            || self
+                .last_full
+                .is_none_or(|at| now.saturating_duration_since(at) >= full_every.max(self.full_took * 50));
+        self.full = full_due;
+        self.mark = if full_due {
+            0
+        } else {
+            self.floor.min(rewind.unwrap_or(i64::MAX)).max(0)
+        };
+        self.running = true;
+        self.pages = 0;
+        self.horizon = None;
+        self.pass_began = now;
+        self.found = false;
+        if let Some(Gate {
+            state: GateState::LastPass { begun },
+            ..
+        }) = &mut self.gate
+        {
+            *begun = true;
+        }
+        self.mark
+    }
+
+    pub(super) fn need(&self, rule: FloorRule) -> Need {
+        let asks = self.pages == 0 && self.long && self.horizon.is_none() && rule != FloorRule::SingleWriter;
+        if asks { Need::Horizon } else { Need::Page }
+    }
+
+    pub(super) fn set_horizon(&mut self, horizon: i64) {
+        self.horizon = Some(horizon);
+    }
+
+    /// A page was read up to `scanned_to`; `end`: nothing was left above it. `found`: it held something
+    /// new. Returns whether the pass is over.
+    pub(super) fn page(
+        &mut self,
+        now: Instant,
+        scanned_to: i64,
+        end: bool,
+        found: bool,
+        rule: FloorRule,
+    ) -> bool {
+        self.pages += 1;
+        self.mark = self.mark.max(scanned_to);
+        self.found |= found;
+        let one_snapshot = self.pages == 1 && self.horizon.is_none() && rule != FloorRule::SingleWriter;
+        self.long = !end || self.pages > 1;
+        if end || one_snapshot {
+            self.finish(now, rule);
+            // Cut after one page: there is more, so the next pass begins at once.
+            if !end {
+                self.next_at = None;
+                // A pass that did not reach the end proves nothing about the floor beyond its own mark.
+                self.finished_first = self.finished_first && !self.full;
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Whether a pass may be cut for a rewind.
+    pub(super) fn may_cut(&self) -> bool {
+        self.running && self.finished_first && self.pages >= PAGES_BEFORE_REWIND
+    }
+
+    pub(super) fn cut(&mut self) {
+        self.running = false;
+        self.next_at = None;
+        if let Some(Gate {
+            state: GateState::LastPass { begun },
+            ..
+        }) = &mut self.gate
+        {
+            *begun = false;
+        }
+    }
+
+    fn finish(&mut self, now: Instant, rule: FloorRule) {
+        self.running = false;
+        self.finished_first = true;
+        if self.full {
+            self.full_took = now.saturating_duration_since(self.pass_began);
+            self.last_full = Some(now);
+        }
+        if let Some(Gate {
+            mark,
+            state: GateState::LastPass { begun: true },
+        }) = &self.gate
+            && self.mark >= *mark
+        {
+            self.floor = self.floor.max(*mark);
+            self.gate = None;
+        }
+        if rule == FloorRule::SingleWriter {
+            self.floor = self.floor.max(self.mark);
+        } else if self.mark > self.floor && self.gate.is_none() {
+            let state = match rule {
+                FloorRule::MaxTransactionAge(age) => GateState::Age(now + age),
+                _ => GateState::Ask,
+            };
+            self.gate = Some(Gate {
+                mark: self.mark,
+                state,
+            });
+        }
+        if let Some(Gate {
+            mark,
+            state: GateState::Age(at),
+        }) = &self.gate
+            && now >= *at
+        {
+            self.floor = self.floor.max(*mark);
+            self.gate = None;
+        }
+    }
+
+    /// Whether the floor waits for news of the writers.
+    pub(super) fn wants_writers(&self) -> bool {
+        matches!(
+            &self.gate,
+            Some(Gate {
+                state: GateState::Ask | GateState::Await(_),
+                ..
+            })
+        )
+    }
+
+    /// The transactions that are writing now.
+    pub(super) fn writers(&mut self, now: &HashSet<String>) {
+        let Some(gate) = &mut self.gate else { return };
+        let left: HashSet<String> = match &gate.state {
+            GateState::Ask => now.clone(),
+            GateState::Await(before) => before.intersection(now).cloned().collect(),
+            _ => return,
+        };
+        gate.state = if left.is_empty() {
+            GateState::LastPass { begun: false }
+        } else {
+            GateState::Await(left)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: Duration = Duration::from_secs(3600);
+
+    fn caught_up() -> (Cohort, Instant) {
+        let now = Instant::now();
+        let mut cohort = Cohort::new(ShardSet::ALL, None);
+        assert_eq!(cohort.begin(now, None, FULL), 0);
+        assert_eq!(cohort.need(FloorRule::Writers), Need::Horizon);
+        cohort.set_horizon(100);
+        assert!(cohort.page(now, 100, true, true, FloorRule::Writers));
+        (cohort, now)
+    }
+
+    #[test]
+    fn the_floor_waits_for_the_writers_and_one_more_pass() {
+        let (mut cohort, now) = caught_up();
+        assert!(cohort.wants_writers());
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<HashSet<_>>();
+        cohort.writers(&names(&["a", "b"]));
+        cohort.begin(now, None, FULL);
+        cohort.page(now, 100, true, false, FloorRule::Writers);
+        assert_eq!(cohort.floor(), 0, "a and b may still commit a lower id");
+        // c began later: its ids are above the mark or it holds no lower one.
+        cohort.writers(&names(&["b", "c"]));
+        cohort.begin(now, None, FULL);
+        cohort.writers(&names(&["c"]));
+        cohort.page(now, 100, true, false, FloorRule::Writers);
+        assert_eq!(
+            cohort.floor(),
+            0,
+            "this pass began before b was seen to have ended"
+        );
+        assert_eq!(cohort.begin(now, None, FULL), 0);
+        cohort.page(now, 120, true, false, FloorRule::Writers);
+        assert_eq!(cohort.floor(), 100);
+        assert_eq!(cohort.begin(now, None, FULL), 100);
+        assert_eq!(
+            cohort.begin(now, Some(7), FULL),
+            7,
+            "a rewind goes below the floor"
+        );
+    }
+
+    #[test]
+    fn a_full_first_page_without_a_horizon_ends_the_pass() {
+        let (mut cohort, now) = caught_up();
+        cohort.begin(now, None, FULL);
+        assert_eq!(
+            cohort.need(FloorRule::Writers),
+            Need::Page,
+            "the last pass was short"
+        );
+        assert!(
+            cohort.page(now, 200, false, true, FloorRule::Writers),
+            "one snapshot"
+        );
+        cohort.begin(now, None, FULL);
+        assert_eq!(
+            cohort.need(FloorRule::Writers),
+            Need::Horizon,
+            "there is a backlog"
+        );
+        cohort.set_horizon(900);
+        assert!(!cohort.page(now, 300, false, true, FloorRule::Writers));
+        assert!(cohort.page(now, 900, true, true, FloorRule::Writers));
+    }
+
+    #[test]
+    fn with_a_single_writer_the_floor_is_what_was_read() {
+        let now = Instant::now();
+        let mut cohort = Cohort::new(ShardSet::ALL, None);
+        cohort.begin(now, None, FULL);
+        assert_eq!(cohort.need(FloorRule::SingleWriter), Need::Page);
+        assert!(!cohort.page(now, 50, false, true, FloorRule::SingleWriter));
+        assert!(cohort.page(now, 60, true, true, FloorRule::SingleWriter));
+        assert_eq!(cohort.floor(), 60);
+    }
+
+    #[test]
+    fn shards_that_join_pull_the_floor_back_to_where_it_was_when_they_came() {
+        let (mut main, now) = caught_up();
+        main.floor = 100;
+        let mut late = Cohort::new(ShardSet::ALL, Some(main.floor()));
+        main.floor = 500;
+        late.begin(now, None, FULL);
+        late.set_horizon(600);
+        late.page(now, 600, true, true, FloorRule::Writers);
+        assert!(late.has_caught_up());
+        main.join(&late);
+        assert_eq!(main.begin(now, None, FULL), 100);
+    }
+}

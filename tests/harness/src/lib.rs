@@ -1,1 +1,27 @@
-//! placeholder
+//! Starts, kills, freezes and restarts real servers and processes, for tests and benchmarks.
+//!
+//! A test that only needs *a* database asks for [`requirement::shared_postgres_database`]; one that wants to do harm
+//! to its server asks for [`requirement::private_postgres`]; one that runs a program of ours uses [`ChildProcess`].
+//! All of them end with the value that stands for them, and with the test process when that is killed.
+//!
+//! Everything here blocks. It is built on the standard library and runs on Linux (`/proc`, `setpriv` of util-linux).
+
+mod child_process;
+mod error;
+mod identity;
+mod output;
+mod port;
+mod process_tree;
+mod programs;
+mod scratch;
+mod spawner;
+
+pub mod environment;
+pub mod postgres;
+pub mod requirement;
+
+pub use child_process::ChildProcess;
+pub use error::HarnessError;
+pub use port::free_port;
+pub use postgres::{Postgres, PostgresBinaries, PostgresOptions, TestDatabase};
+pub use scratch::Scratch;

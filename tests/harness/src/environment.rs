@@ -1,0 +1,20 @@
+//! The environment variables by which `cargo xtask test` talks to the tests.
+
+/// URL of a Postgres server that tests may create databases on. Set by the user, or by xtask for a server it started.
+pub const POSTGRES_URL: &str = "OUTBOX_TEST_POSTGRES_URL";
+
+/// File to which a test appends what it had to leave out. Set by xtask, which lists it at the end.
+pub const LEFT_OUT: &str = "OUTBOX_TEST_LEFT_OUT";
+
+/// Set to `1` for the long forms: many kills, big numbers.
+pub const FULL: &str = "OUTBOX_TEST_FULL";
+
+/// Whether the long forms of tests were asked for (`cargo xtask test --full`).
+pub fn is_full() -> bool {
+    non_empty(FULL).is_some_and(|value| value != "0")
+}
+
+/// A variable's value, if it is set to something.
+pub(crate) fn non_empty(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

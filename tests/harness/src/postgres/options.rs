@@ -1,0 +1,44 @@
+//! How a private server is to be set up.
+
+use std::time::Duration;
+
+/// Crash recovery of a busy server on a slow disk takes longer than its start.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Settings of a private server. Everything not named here is PostgreSQL's own default; above all `fsync` and
+/// `synchronous_commit` are on, because what survives `kill -9` is what these tests are about.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) ready_within: Duration,
+}
+
+impl PostgresOptions {
+    /// PostgreSQL's defaults.
+    pub fn new() -> Self {
+        Self {
+            settings: Vec::new(),
+            ready_within: READY_WITHIN,
+        }
+    }
+
+    /// Sets a parameter of `postgresql.conf`, as in `setting("max_connections", "200")`. Default: none set.
+    #[must_use]
+    pub fn setting(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.settings.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// How long a start, crash recovery included, may take. Default: 60 s.
+    #[must_use]
+    pub fn ready_within(mut self, limit: Duration) -> Self {
+        self.ready_within = limit;
+        self
+    }
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

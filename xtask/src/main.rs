@@ -1,2 +1,28 @@
-//! placeholder
-fn main() {}
+//! The project's own commands, run as `cargo xtask <command>`.
+
+mod apt;
+mod cargo_test;
+mod cli;
+mod left_out;
+mod servers;
+mod stages;
+mod test_command;
+mod with_postgres;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Test(arguments) => test_command::run(&arguments),
+        Command::WithPostgres(arguments) => with_postgres::run(&arguments),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

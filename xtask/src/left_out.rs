@@ -11,6 +11,9 @@ use anyhow::{Context, Result};
 /// How many tests are named for each thing that is missing.
 const TESTS_NAMED: usize = 5;
 
+/// The name under which tests marked `#[ignore]` are listed.
+pub(crate) const IGNORED: &str = "ignored";
+
 /// What tests wrote down, by what they lacked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
@@ -48,6 +51,17 @@ impl LeftOut {
             .entry((name.to_owned(), reason.to_owned()))
             .or_default()
             .insert(test.to_owned());
+    }
+
+    /// How many tests, of those that count as passed, did not do their work; for the closing line.
+    pub(crate) fn among_passed(&self) -> String {
+        let own = self.entries.iter().filter(|((name, _), _)| name != IGNORED);
+        let tests: BTreeSet<&String> = own.flat_map(|(_, tests)| tests).collect();
+        if tests.is_empty() {
+            String::new()
+        } else {
+            format!(" ({} of them left out)", tests.len())
+        }
     }
 
     /// The names that the list of allowed ones doesn't have.
@@ -125,7 +139,9 @@ mod tests {
             left_out.to_string(),
             "Left out:\n  postgres: none here\n    tests: a, b\n  psql: gone\n    tests: c"
         );
+        assert_eq!(left_out.among_passed(), " (3 of them left out)");
         assert_eq!(LeftOut::default().to_string(), "Left out: nothing");
+        assert_eq!(LeftOut::default().among_passed(), "");
         assert!(LeftOut::parse("half a line").is_err());
     }
 

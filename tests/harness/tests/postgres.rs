@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use outbox_test_harness::postgres::Psql;
-use outbox_test_harness::{ChildProcess, HarnessError, Postgres, PostgresOptions, requirement};
+use outbox_test_harness::{ChildProcess, HarnessError, Postgres, PostgresOptions, environment, requirement};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -50,7 +50,8 @@ fn committed_data_survives_kills_and_open_transactions_do_not() {
     };
     let url = server.create_database("survivor").unwrap();
     psql.run(&url, "CREATE TABLE t (i int PRIMARY KEY)").unwrap();
-    for round in 0..3 {
+    let rounds = if environment::is_full() { 30 } else { 3 };
+    for round in 0..rounds {
         psql.run(&url, &format!("INSERT INTO t VALUES ({round})"))
             .unwrap();
         // A backend in the middle of a transaction, so that the kill has somebody to leave behind.

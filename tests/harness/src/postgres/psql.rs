@@ -72,7 +72,7 @@ impl Psql {
     pub fn run(&self, database_url: &str, sql: &str) -> Result<String, HarnessError> {
         let mut command = self.command(database_url)?;
         command.arg("-c").arg(sql).stdin(Stdio::null());
-        run_to_end(command)
+        run_to_end("psql", command)
     }
 }
 
@@ -83,8 +83,7 @@ pub(crate) fn without_libpq_variables(command: &mut Command) {
 }
 
 /// Runs a command that ends by itself and returns what it printed.
-pub(crate) fn run_to_end(mut command: Command) -> Result<String, HarnessError> {
-    let program = command.get_program().to_string_lossy().into_owned();
+pub(crate) fn run_to_end(program: &str, mut command: Command) -> Result<String, HarnessError> {
     let output = command
         .output()
         .map_err(HarnessError::io(format!("run {program}")))?;
@@ -94,7 +93,7 @@ pub(crate) fn run_to_end(mut command: Command) -> Result<String, HarnessError> {
     }
     let output_text = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
     Err(HarnessError::Failed {
-        program,
+        program: program.to_owned(),
         status: output.status,
         output: output_text,
     })

@@ -225,7 +225,7 @@ fn initialise(binaries: &PostgresBinaries, identity: &Identity, data: &Path) -> 
         .current_dir(data)
         .env("LC_ALL", "C");
     psql::without_libpq_variables(&mut initdb);
-    psql::run_to_end(identity.wrap(&initdb)?)?;
+    psql::run_to_end("initdb", identity.wrap(&initdb)?)?;
     let expected = data.join("PG_VERSION");
     if expected.is_file() {
         Ok(())

@@ -1,1 +1,16 @@
-//! placeholder
+//! What the tests of this crate share: a workload whose every commit is written down, a sink that
+//! journals every delivery outside of the database, and the verdict that compares the two.
+
+mod backend;
+mod journal;
+mod recording;
+mod sink;
+mod verdict;
+mod workload;
+
+pub use backend::{Backend, Committed, TOPIC, Write};
+pub use journal::{Delivered, Journal};
+pub use recording::RecordingSink;
+pub use sink::{JournalSink, SinkRules};
+pub use verdict::Verdict;
+pub use workload::{Acknowledged, Workload};

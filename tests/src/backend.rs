@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use anyhow::Result;
+use outbox_core::relay::{Relay, RelayConfig};
+use outbox_core::{Message, MessageId, Publisher};
+use outbox_sqlx::{Outbox, OutboxError};
+use sqlx::{PgPool, SqlitePool};
+
+/// A database of one kind with the tables of the workload: what an application would have.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// Postgres.
+    Postgres(PgPool),
+    /// SQLite.
+    Sqlite(SqlitePool),
+}
+
+/// What became of one transaction of the workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// The commit was confirmed.
+    Acknowledged(MessageId),
+    /// It was rolled back on purpose.
+    RolledBack(MessageId),
+    /// The connection was lost: it may have committed.
+    Unknown,
+}
+
+/// A row of the workload's business table: this transaction committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The message it published.
+    pub id: MessageId,
+    /// Its key.
+    pub key: String,
+    /// Its place in its key's order.
+    pub seq: i64,
+}
+
+/// The topic of all messages of the workload.
+pub const TOPIC: &str = "work.done";
+
+/// The same for both kinds: sqlx's types differ, what is done with them doesn't.
+macro_rules! on_pool {
+    ($backend:expr, $pool:ident => $body:expr) => {
+        match $backend {
+            Backend::Postgres($pool) => $body,
+            Backend::Sqlite($pool) => $body,
+        }
+    };
+}
+
+impl Backend {
+    /// Connects, migrates, and makes the workload's tables.
+    pub async fn set_up(url: &str) -> Result<Self> {
+        let backend = Self::connect(url).await?;
+        on_pool!(&backend, pool => {
+            outbox_sqlx::migrate(pool).await?;
+            sqlx::query("CREATE TABLE IF NOT EXISTS aggregate (key TEXT PRIMARY KEY, seq BIGINT NOT NULL)").execute(pool).await?;
+            sqlx::query("CREATE TABLE IF NOT EXISTS business (message_id TEXT PRIMARY KEY, key TEXT NOT NULL, seq BIGINT NOT NULL)").execute(pool).await?;
+        });
+        Ok(backend)
+    }
+
+    /// Connects.
+    pub async fn connect(url: &str) -> Result<Self> {
+        if url.starts_with("sqlite") {
+            return Ok(Self::Sqlite(outbox_sqlx::sqlite::open(url).await?));
+        }
+        let options = sqlx::postgres::PgPoolOptions::new()
+            .max_connections(24)
+            .acquire_timeout(Duration::from_secs(60));
+        Ok(Self::Postgres(options.connect(url).await?))
+    }
+
+    /// One transaction of an application: locks the aggregate, changes it, publishes, and commits or
+    /// rolls back.
+    pub async fn write(&self, outbox: &Outbox, key: &str, roll_back: bool) -> Write {
+        let written: Result<Write, OutboxError> = on_pool!(self, pool => async {
+            let mut tx = outbox.begin(pool).await?;
+            let (seq,): (i64,) = sqlx::query_as(
+                "INSERT INTO aggregate (key, seq) VALUES ($1, 1) \
+                 ON CONFLICT (key) DO UPDATE SET seq = aggregate.seq + 1 RETURNING seq",
+            )
+            .bind(key)
+            .fetch_one(&mut *tx)
+            .await?;
+            let message = Message::builder(TOPIC).key(key).payload(seq.to_string(), "text/plain");
+            let id = outbox.publish(&mut tx, message).await?;
+            sqlx::query("INSERT INTO business (message_id, key, seq) VALUES ($1, $2, $3)")
+                .bind(id.to_string())
+                .bind(key)
+                .bind(seq)
+                .execute(&mut *tx)
+                .await?;
+            if roll_back {
+                tx.rollback().await?;
+                return Ok(Write::RolledBack(id));
+            }
+            tx.commit().await?;
+            Ok(Write::Acknowledged(id))
+        }
+        .await);
+        written.unwrap_or_else(|error| {
+            tracing::debug!(%error, "a transaction of the workload failed");
+            Write::Unknown
+        })
+    }
+
+    /// Everything that committed.
+    pub async fn committed(&self) -> Result<Vec<Committed>> {
+        let rows: Vec<(String, String, i64)> =
+            on_pool!(self, pool => sqlx::query_as("SELECT message_id, key, seq FROM business").fetch_all(pool).await?);
+        rows.into_iter().map(|(id, key, seq)| Ok(Committed { id: id.parse()?, key, seq })).collect()
+    }
+
+    /// One number.
+    pub async fn count(&self, sql: &'static str) -> Result<i64> {
+        Ok(on_pool!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await?))
+    }
+
+    /// One statement.
+    pub async fn execute(&self, sql: &'static str) -> Result<u64> {
+        Ok(on_pool!(self, pool => sqlx::query(sql).execute(pool).await?.rows_affected()))
+    }
+
+    /// Messages that wait in the outbox.
+    pub async fn pending(&self) -> Result<i64> {
+        self.count("SELECT count(*) FROM outbox").await
+    }
+
+    /// A relay on this database.
+    pub fn relay(&self, publisher: impl Publisher, config: RelayConfig) -> Result<Relay> {
+        Ok(match self {
+            Self::Postgres(pool) => {
+                Relay::new(outbox_sqlx::relay::PostgresRelayStore::new(pool), publisher, config)?
+            }
+            Self::Sqlite(pool) => Relay::new(outbox_sqlx::relay::SqliteRelayStore::new(pool.clone()), publisher, config)?,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! One suite of guarantees for every outbox store, run by each in a file of a few lines.
+
+#[macro_use]
+mod suite;
+
+mod postgres;
+mod sqlite;

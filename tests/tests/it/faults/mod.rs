@@ -1,0 +1,11 @@
+//! Real processes and servers, killed, frozen and cut off. Every run prints its seed and ends with one
+//! line that says what it came to.
+
+mod broker_down;
+mod commit_order;
+mod due_flood;
+mod frozen_relay;
+mod many_relays;
+mod postgres_killed;
+mod relay_killed;
+mod two_snapshots;

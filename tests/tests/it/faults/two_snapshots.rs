@@ -1,0 +1,103 @@
+//! Two pages of a pass are two snapshots. A key's first message becomes visible below the mark after the
+//! first page was read, its second is written after that and lies in the second page: it must not go first.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use outbox_core::relay::{
+    Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, Relay, RelayConfig, RelayStore,
+    ShardSet, StoreError,
+};
+use outbox_core::Shard;
+use outbox_sqlx::Outbox;
+use outbox_sqlx::relay::PostgresRelayStore;
+use outbox_tests::{Backend, RecordingSink};
+use tokio::sync::mpsc;
+
+use crate::support::{Kind, Running, SOON, World, message};
+
+/// A store that stops after its first full page until it is told to go on.
+struct Pausing<S> {
+    inner: S,
+    paused: Option<mpsc::Sender<()>>,
+    go_on: mpsc::Receiver<()>,
+}
+
+#[async_trait]
+impl<S: RelayStore> RelayStore for Pausing<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+    fn floor_rule(&self) -> FloorRule {
+        self.inner.floor_rule()
+    }
+    async fn open(&mut self) -> Result<(), StoreError> {
+        self.inner.open().await
+    }
+    async fn lease(&mut self, request: &LeaseRequest) -> Result<LeaseGrant, StoreError> {
+        self.inner.lease(request).await
+    }
+    async fn leave(&mut self, relay: &str) -> Result<(), StoreError> {
+        self.inner.leave(relay).await
+    }
+    async fn fetch(&mut self, fetch: &Fetch) -> Result<Page, StoreError> {
+        let page = self.inner.fetch(fetch).await?;
+        if !page.end
+            && let Some(paused) = self.paused.take()
+        {
+            paused.send(()).await.unwrap();
+            self.go_on.recv().await;
+        }
+        Ok(page)
+    }
+    async fn horizon(&mut self) -> Result<i64, StoreError> {
+        self.inner.horizon().await
+    }
+    async fn writers(&mut self) -> Result<HashSet<String>, StoreError> {
+        self.inner.writers().await
+    }
+    async fn holds(&mut self, relay: &str, shards: ShardSet, limit: usize) -> Result<Holds, StoreError> {
+        self.inner.holds(relay, shards, limit).await
+    }
+    async fn clear_rewinds(&mut self, relay: &str, rewinds: &[(Shard, i64)]) -> Result<(), StoreError> {
+        self.inner.clear_rewinds(relay, rewinds).await
+    }
+    async fn delivered(&mut self, ids: &[i64], archive: bool) -> Result<(), StoreError> {
+        self.inner.delivered(ids, archive).await
+    }
+    async fn failed(&mut self, relay: &str, failures: &[Failure]) -> Result<HashSet<i64>, StoreError> {
+        self.inner.failed(relay, failures).await
+    }
+    async fn move_parked(&mut self, relay: &str, rows: &[ParkedRow]) -> Result<HashSet<i64>, StoreError> {
+        self.inner.move_parked(relay, rows).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_appears_between_two_pages_keeps_its_place() {
+    let Some(world) = World::new(Kind::Postgres).await else { return };
+    let Backend::Postgres(pool) = &world.backend else { return };
+    let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+    // Ids 1 to 5, then the open one, then enough for several pages of ten.
+    world.publish(&outbox, (0..5).map(|n| message(&format!("a{n}"), "x"))).await;
+    let mut early = outbox.begin(pool).await.unwrap();
+    outbox.publish(&mut early, message("k", "first")).await.unwrap();
+    world.publish(&outbox, (0..25).map(|n| message(&format!("b{n}"), "x"))).await;
+
+    let ((paused, mut is_paused), (go_on, may_go_on)) = (mpsc::channel(1), mpsc::channel(1));
+    let store = Pausing { inner: PostgresRelayStore::new(pool), paused: Some(paused), go_on: may_go_on };
+    let mut config = RelayConfig::default();
+    config.page_rows = 10;
+    config.full_pass = Duration::from_secs(3600);
+    let relay = Running::start(Relay::new(store, sink.clone(), config).unwrap());
+
+    tokio::time::timeout(SOON, is_paused.recv()).await.unwrap();
+    early.commit().await.unwrap();
+    world.publish(&outbox, [message("k", "second")]).await;
+    go_on.send(()).await.unwrap();
+    sink.wait_for(32, SOON).await;
+    relay.stop().await;
+    let of_key: Vec<_> = sink.payloads().into_iter().filter(|payload| payload != "x").collect();
+    assert_eq!(of_key, ["first", "second"]);
+}

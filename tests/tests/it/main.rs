@@ -1,0 +1,5 @@
+//! One binary: what is promised, shown on real databases and real processes.
+
+mod conformance;
+mod faults;
+mod support;

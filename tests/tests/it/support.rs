@@ -1,0 +1,187 @@
+//! What the tests share.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use outbox_core::relay::{Relay, RelayConfig, RelayStats, Stopped};
+use outbox_core::retry::RetryPolicy;
+use outbox_core::{Message, Publisher};
+use outbox_sqlx::Outbox;
+use outbox_test_harness::{ChildProcess, Scratch, TestDatabase, requirement};
+use outbox_tests::{Backend, Journal};
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Long enough for anything that is not broken, on a busy machine.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Which kind of database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Postgres,
+    Sqlite,
+}
+
+/// A database of a test's own, which goes away with it.
+pub struct World {
+    pub backend: Backend,
+    pub url: String,
+    pub scratch: Scratch,
+    _database: Option<TestDatabase>,
+}
+
+impl World {
+    /// A fresh database; `None` (and reported) where there is no server.
+    pub async fn new(kind: Kind) -> Option<Self> {
+        let scratch = Scratch::new().unwrap();
+        let (url, database) = match kind {
+            Kind::Sqlite => (sqlite_url(scratch.path()), None),
+            Kind::Postgres => {
+                let database = requirement::shared_postgres_database()?;
+                (database.url().to_owned(), Some(database))
+            }
+        };
+        Some(Self { backend: Backend::set_up(&url).await.unwrap(), url, scratch, _database: database })
+    }
+
+    /// A database that is there already, at a server the test may harm.
+    pub async fn at(url: String) -> Self {
+        let scratch = Scratch::new().unwrap();
+        Self { backend: Backend::set_up(&url).await.unwrap(), url, scratch, _database: None }
+    }
+
+    pub fn journal(&self) -> Journal {
+        Journal::open(&self.scratch.path().join("journal")).unwrap()
+    }
+
+    /// A relay in a process of its own.
+    pub fn spawn_relay(&self, more: &[&str]) -> ChildProcess {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fault-relay"));
+        command.args(["--database", &self.url, "--journal"]).arg(self.scratch.path().join("journal")).args(more);
+        let mut relay = ChildProcess::spawn(command).unwrap();
+        relay.line_where(SOON, |line| line == "ready").unwrap();
+        relay
+    }
+
+    /// Publishes messages, each in a transaction of its own.
+    pub async fn publish(&self, outbox: &Outbox, messages: impl IntoIterator<Item = outbox_core::MessageBuilder>) {
+        for message in messages {
+            match &self.backend {
+                Backend::Postgres(pool) => {
+                    outbox.transaction(pool, async |tx| outbox.publish(tx, message.clone()).await).await.unwrap();
+                }
+                Backend::Sqlite(pool) => {
+                    outbox.transaction(pool, async |tx| outbox.publish(tx, message.clone()).await).await.unwrap();
+                }
+            }
+        }
+    }
+
+    /// One statement, put together by a test.
+    pub async fn execute_text(&self, sql: String) {
+        match &self.backend {
+            Backend::Postgres(pool) => drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Backend::Sqlite(pool) => drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+        }
+    }
+
+    /// Waits until the outbox is empty.
+    pub async fn wait_empty(&self, limit: Duration) {
+        self.wait_count("SELECT count(*) FROM outbox", 0, limit).await;
+    }
+
+    /// Waits until a query gives a number.
+    pub async fn wait_count(&self, sql: &'static str, expected: i64, limit: Duration) {
+        let begun = std::time::Instant::now();
+        loop {
+            let count = self.backend.count(sql).await.unwrap();
+            if count == expected {
+                return;
+            }
+            assert!(begun.elapsed() < limit, "{sql}: {count}, not {expected}, after {limit:?}");
+            // A table tells nobody when it changes.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+pub fn sqlite_url(folder: &Path) -> String {
+    format!("sqlite://{}", folder.join("outbox.db").display())
+}
+
+/// A relay in this process.
+pub struct Running {
+    pub stats: Arc<RelayStats>,
+    stop: CancellationToken,
+    task: JoinHandle<Stopped>,
+}
+
+impl Running {
+    pub fn start(relay: Relay) -> Self {
+        let (stats, stop) = (relay.stats(), CancellationToken::new());
+        Self { stats, task: tokio::spawn(relay.run(stop.clone())), stop }
+    }
+
+    pub async fn stop(self) -> Stopped {
+        self.stop.cancel();
+        self.task.await.unwrap()
+    }
+}
+
+/// Starts a relay in this process that hears `outbox`.
+pub fn start(world: &World, outbox: &Outbox, sink: impl Publisher, change: impl FnOnce(&mut RelayConfig)) -> Running {
+    let mut config = RelayConfig::default();
+    config.lease = Duration::from_secs(2);
+    config.publish_timeout = Duration::from_millis(1_000);
+    config.default_policy = RetryPolicy::DEFAULT.with_backoff(
+        Duration::from_millis(1),
+        Duration::from_millis(5),
+        Duration::from_millis(50),
+    );
+    change(&mut config);
+    Running::start(world.backend.relay(sink, config).unwrap().with_wake(outbox.waker()))
+}
+
+/// A message of `key` whose payload is `text`.
+pub fn message(key: &str, text: &str) -> outbox_core::MessageBuilder {
+    Message::builder("work.done").key(key).payload(text.to_owned(), "text/plain")
+}
+
+/// Rounds of a fault test: few by default, many with `--full`.
+pub fn rounds(short: u32, full: u32) -> u32 {
+    if outbox_test_harness::environment::is_full() { full } else { short }
+}
+
+/// The seed of a run: printed, and taken from OUTBOX_TEST_SEED when that is set.
+pub fn seed() -> u64 {
+    let seed = std::env::var("OUTBOX_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("seed={seed}");
+    seed
+}
+
+/// Defines one test per kind of database.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($kind:ident: Kind) $body:block)*) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+                async fn run($kind: $crate::support::Kind) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn postgres() {
+                    run($crate::support::Kind::Postgres).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn sqlite() {
+                    run($crate::support::Kind::Sqlite).await;
+                }
+            }
+        )*
+    };
+}

@@ -1,4 +1,4 @@
--- Migration 1 (Postgres 13 or newer): the tables of the transactional outbox.
+-- Migration 1 (Postgres 14 or newer): the tables of the transactional outbox.
 -- Safe to run with any migration tool, once, in one transaction; every object is created in the first
 -- schema of the search path and nothing outside of it is touched.
 
@@ -169,8 +169,16 @@ RETURN (('x' || substr(md5(
          ELSE convert_to(topic || E'\x1f' || message_key, 'UTF8')
     END), 1, 4))::bit(16)::integer % 64)::smallint;
 
+-- What the ordered publish locks for a key, until the transaction ends. A seed of our own keeps it apart
+-- from an application's own locks on the hash of the same text.
+CREATE FUNCTION outbox_key_hash(topic text, message_key text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended(topic || E'\x1f' || message_key, 7227467266);
+
 -- Publishes a message as part of the caller's transaction, for programs without the library. Same limits,
--- same shard. Returns the message id. FROM CURRENT: it finds its tables whatever search path its caller has.
+-- same shard. Returns the message id. Writers of one key that have no row of their own to lock call
+-- pg_advisory_xact_lock(outbox_key_hash(topic, key)) first, and their messages keep their commits' order.
+-- FROM CURRENT: it finds its tables whatever search path its caller has.
 CREATE FUNCTION outbox_publish(
     topic       text,
     message_key text,

@@ -53,6 +53,9 @@ CREATE TABLE outbox_dead (
 
 -- For the list by topic and key, and for the redrive of a whole key in order.
 CREATE INDEX outbox_dead_key ON outbox_dead (topic, message_key, id);
+-- For operators, who know a message by the id that consumers and logs show. Not unique: what foreign code
+-- published twice under one id must be buriable twice.
+CREATE INDEX outbox_dead_message_id ON outbox_dead (message_id);
 -- For retention.
 CREATE INDEX outbox_dead_died_at ON outbox_dead (died_at);
 

@@ -1,1 +1,30 @@
-//! placeholder
+//! The transactional outbox on sqlx.
+//!
+//! In reading order: [`Outbox`] publishes messages inside the application's own transactions, through
+//! [`SqlStore`]; [`migrate`] and [`check_schema`] make and check the tables.
+//!
+//! Features: `postgres`, `sqlite` (at least one is needed for anything useful), `maintenance`.
+
+mod begin;
+mod database;
+mod dead_database;
+mod error;
+mod outbox;
+mod poison;
+mod purge_database;
+mod schema;
+mod sql;
+mod sql_store;
+
+pub mod dead;
+pub mod maintenance;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+pub use database::OutboxDatabase;
+pub use error::OutboxError;
+pub use outbox::{Outbox, OutboxBuilder};
+pub use schema::{Dialect, check_schema, migrate, schema_sql};
+pub use sql_store::SqlStore;

@@ -1,0 +1,2 @@
+-- Writes one message that is due at once and has no headers. Safe: plain insert; the rest has defaults.
+INSERT INTO outbox (message_id, shard, topic, message_key, payload) VALUES (?, ?, ?, ?, ?)

@@ -1,0 +1,251 @@
+use std::sync::Arc;
+
+use outbox_core::{MessageError, MessageId};
+
+/// What went wrong with the outbox.
+///
+/// Cloneable, because a failed publish is told twice: to its caller, and to the end of the
+/// [`transaction`](crate::Outbox::transaction) that it must not let commit. Nothing in it shows a payload.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutboxError {
+    /// The message is out of bounds. Nothing was written.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+
+    /// The delay or the delivery time is further away than any database here can hold.
+    #[error("the message is due too far in the future; at most {max_years} years are allowed")]
+    DueTooFar {
+        /// The limit, in years.
+        max_years: u32,
+    },
+
+    /// More keys in one ordered publish than locks may be taken at once.
+    #[error(
+        "an ordered publish of {count} keys at once; at most {max} are allowed, because each takes a lock in the server's shared memory"
+    )]
+    TooManyKeys {
+        /// How many different keys.
+        count: usize,
+        /// The limit.
+        max: usize,
+    },
+
+    /// The connection is not in a transaction that sqlx knows of. Nothing was written.
+    #[error(
+        "a message can only be published inside a transaction, and this connection is in none: begin one with `outbox.begin(&pool)` or sqlx's `begin()` (a `BEGIN` sent as plain SQL is not seen)"
+    )]
+    NotInTransaction,
+
+    /// A publish in this transaction was dropped before it was finished (by a timeout or a `select!`), so
+    /// whether its message is in is not known. The transaction was rolled back.
+    #[error("a publish was cancelled inside this transaction, which was therefore rolled back")]
+    PublishCancelled,
+
+    /// A statement failed, its error was swallowed, and the database had given the transaction up.
+    /// Postgres would have answered COMMIT with success and rolled back.
+    #[error(
+        "an earlier statement of this transaction failed and its error was not returned: the database had already given the transaction up, and nothing was committed"
+    )]
+    TransactionAborted,
+
+    /// COMMIT was sent and no answer came: it may or may not have committed. Find out (the business rows
+    /// tell) before doing it again.
+    #[error("the outcome of the commit is unknown: it may or may not have been carried out")]
+    CommitUnknown {
+        /// What happened instead of an answer.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+
+    /// The database refused or could not be reached, and nothing of this transaction was committed.
+    #[error("{doing} failed")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database or the driver said.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+
+    /// The outbox's tables are not in this database.
+    #[error(
+        "the table {table:?} is not in this database: run the migrations (`outbox_sqlx::migrate`, or `outbox-relay migrate`), or look at the search path or the database's name in the URL"
+    )]
+    SchemaMissing {
+        /// The table that was looked for.
+        table: &'static str,
+    },
+
+    /// The database lacks migrations that this library needs.
+    #[error(
+        "the outbox in this database is at version {found}, this library needs {needed}: run the migrations; missing: {missing}"
+    )]
+    SchemaOlder {
+        /// The database's version.
+        found: i64,
+        /// The library's version.
+        needed: i64,
+        /// The missing migrations by name.
+        missing: String,
+    },
+
+    /// The database had migrations that this library does not know.
+    #[error(
+        "the outbox in this database is at version {found}, this library knows only {known}: deploy a newer version of this program"
+    )]
+    SchemaNewer {
+        /// The database's version.
+        found: i64,
+        /// The library's version.
+        known: i64,
+    },
+
+    /// A migration failed; it was rolled back.
+    #[error("migrating the outbox's tables failed, and nothing was changed")]
+    Migration {
+        /// Which, and why.
+        #[source]
+        source: Arc<sqlx::migrate::MigrateError>,
+    },
+
+    /// A SQLite database in memory belongs to one connection: with several, each could see another one,
+    /// and what is closed is lost.
+    #[error(
+        "a SQLite database in memory needs a pool of exactly one connection, this pool has up to {connections}: use `sqlite::open`, or a file"
+    )]
+    MemoryPool {
+        /// The pool's maximum.
+        connections: u32,
+    },
+
+    /// The URL names no database that this build can open.
+    #[error("the database URL can't be used")]
+    Url {
+        /// What is wrong with it.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+
+    /// There is no such message among the dead letters or the blocked ones.
+    #[error("there is no dead or blocked message {id}: it was redriven, discarded or removed by retention, or never died")]
+    NotDead {
+        /// The message.
+        id: MessageId,
+    },
+
+    /// The message is not blocked.
+    #[error("message {id} is not blocked")]
+    NotBlocked {
+        /// The message.
+        id: MessageId,
+    },
+
+    /// The message's key is parked and has other dead letters: redriving one alone would break the key's order.
+    #[error(
+        "the key of message {id} is parked with {others} other dead letters: redrive the whole key, or discard the others first"
+    )]
+    KeyParked {
+        /// The message.
+        id: MessageId,
+        /// The key's other dead letters.
+        others: i64,
+    },
+
+    /// A discard needs a reason, because it is the only way a committed message is not delivered.
+    #[error("discarding a message needs a reason")]
+    ReasonEmpty,
+}
+
+impl OutboxError {
+    /// Wraps what the driver said while doing something.
+    pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database {
+            doing,
+            source: Arc::new(source),
+        }
+    }
+
+    /// Whether the same transaction, from its beginning, may succeed when it is tried again: a
+    /// serialization failure, a deadlock, a busy or unreachable database. Never when the outcome of a
+    /// commit is unknown, because then trying again may do it twice.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => is_retryable(source),
+            Self::Migration { source } => match &**source {
+                sqlx::migrate::MigrateError::Execute(error)
+                | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => is_retryable(error),
+                _ => false,
+            },
+            Self::PublishCancelled => true,
+            _ => false,
+        }
+    }
+}
+
+/// Of an error before COMMIT was sent.
+fn is_retryable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => is_retryable_code(&**error),
+        _ => false,
+    }
+}
+
+#[allow(unused_variables, reason = "without a database feature there is no code to look at")]
+fn is_retryable_code(error: &dyn sqlx::error::DatabaseError) -> bool {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        // https://www.postgresql.org/docs/current/errcodes-appendix.html
+        return matches!(
+            error.code(),
+            // serialization failure, deadlock, lock timeout, too many connections, shutdown, crash, starting up
+            "40001" | "40P01" | "55P03" | "53300" | "57P01" | "57P02" | "57P03"
+        ) || error.code().starts_with("08");
+    }
+    #[cfg(feature = "sqlite")]
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        return crate::sqlite::is_busy(error);
+    }
+    false
+}
+
+impl OutboxError {
+    /// What a failed COMMIT means.
+    ///
+    /// An answer of the database that says "rolled back" (a serialization failure, a violated deferred
+    /// constraint, a busy SQLite) is that; anything else (a lost connection, a shutdown in the middle) is
+    /// [`OutboxError::CommitUnknown`].
+    pub fn from_commit(source: sqlx::Error) -> Self {
+        let rolled_back = match &source {
+            sqlx::Error::Database(error) => says_rolled_back(&**error),
+            _ => false,
+        };
+        let source = Arc::new(source);
+        if rolled_back {
+            Self::Database {
+                doing: "committing",
+                source,
+            }
+        } else {
+            Self::CommitUnknown { source }
+        }
+    }
+}
+
+#[allow(unused_variables, reason = "without a database feature there is no code to look at")]
+fn says_rolled_back(error: &dyn sqlx::error::DatabaseError) -> bool {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        // Class 40 is "transaction rollback" but for 40003, "statement completion unknown"; 23 is a violated
+        // constraint that was deferred to the commit.
+        return (error.code().starts_with("40") && error.code() != "40003") || error.code().starts_with("23");
+    }
+    #[cfg(feature = "sqlite")]
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        // A COMMIT that is busy or violates a deferred foreign key leaves the transaction open, and it is
+        // rolled back when it is dropped.
+        return crate::sqlite::is_busy(error) || error.is_foreign_key_violation();
+    }
+    false
+}

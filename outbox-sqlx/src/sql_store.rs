@@ -1,0 +1,86 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use outbox_core::{Due, Limits, Message, MessageError};
+
+use crate::error::OutboxError;
+
+/// Writes messages into the `outbox` table of the database that a transaction belongs to.
+///
+/// It implements [`Enqueue`](outbox_core::Enqueue) for sqlx's transactions, and for connections that are
+/// in one. [`Outbox`](crate::Outbox) is made of it; other crates' guards may use it by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SqlStore {
+    limits: Limits,
+}
+
+impl SqlStore {
+    /// A store that refuses what is out of `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits }
+    }
+
+    /// Refuses all of `messages` for the first that is out of bounds, before anything is written.
+    #[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code))]
+    pub(crate) fn check(&self, messages: &[Message]) -> Result<(), OutboxError> {
+        if messages.len() > Limits::BATCH_MESSAGES {
+            return Err(MessageError::BatchTooLarge {
+                count: messages.len(),
+                max: Limits::BATCH_MESSAGES,
+            }
+            .into());
+        }
+        for message in messages {
+            message.check(&self.limits)?;
+            DueMicros::of(message.due())?;
+        }
+        Ok(())
+    }
+}
+
+/// When a message is due, as two nullable numbers for the database, whose clock decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code))]
+pub(crate) struct DueMicros {
+    /// Microseconds from now.
+    pub(crate) after: Option<i64>,
+    /// Microseconds since the Unix epoch.
+    pub(crate) at: Option<i64>,
+}
+
+impl DueMicros {
+    /// The longest delay, and the latest time counted from 1970.
+    const MAX_YEARS: u32 = 1_000;
+    const MAX_MICROS: u128 = Self::MAX_YEARS as u128 * 365 * 86_400 * 1_000_000;
+
+    pub(crate) fn of(due: Due) -> Result<Self, OutboxError> {
+        let micros = |span: Duration| {
+            Some(span.as_micros())
+                .filter(|&micros| micros <= Self::MAX_MICROS)
+                .and_then(|micros| i64::try_from(micros).ok())
+                .ok_or(OutboxError::DueTooFar {
+                    max_years: Self::MAX_YEARS,
+                })
+        };
+        Ok(match due {
+            Due::Now | Due::After(Duration::ZERO) | Due::At(SystemTime::UNIX_EPOCH) => Self::default(),
+            Due::After(delay) => Self {
+                after: Some(micros(delay)?),
+                at: None,
+            },
+            Due::At(time) => match time.duration_since(UNIX_EPOCH) {
+                Ok(span) => Self {
+                    after: None,
+                    at: Some(micros(span)?),
+                },
+                // Before 1970 is past, and what is past is due at once.
+                Err(_) => Self::default(),
+            },
+        })
+    }
+
+    /// Due at once.
+    #[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code))]
+    pub(crate) fn is_now(self) -> bool {
+        self == Self::default()
+    }
+}

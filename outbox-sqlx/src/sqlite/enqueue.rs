@@ -1,0 +1,120 @@
+use std::sync::LazyLock;
+
+use outbox_core::{Enqueue, Message, Order};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+
+use crate::error::OutboxError;
+use crate::sql_store::{DueMicros, SqlStore};
+use crate::sql::sql;
+
+const PUBLISH: &str = sql!("sqlite/publish.sql");
+const PUBLISH_FULL: &str = sql!("sqlite/publish_full.sql");
+
+/// A batch is cut into statements of powers of two, up to this many rows. So ten statements or so serve every
+/// length, and none grows over SQLite's limit of 32,766 parameters.
+const STATEMENT_ROWS: usize = 128;
+
+static PUBLISH_MANY: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUBLISH));
+static PUBLISH_MANY_FULL: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUBLISH_FULL));
+
+/// One statement per power of two: index 0 writes one row, index 1 two, and so on.
+struct Statements(Vec<String>);
+
+impl Statements {
+    fn new(one: &str) -> Self {
+        let row = one.rsplit_once("VALUES ").map_or("", |(_, row)| row);
+        let sizes = 0..=STATEMENT_ROWS.ilog2();
+        Self(sizes.map(|n| one.to_owned() + &format!(", {row}").repeat((1 << n) - 1)).collect())
+    }
+
+    /// The statement for the most of `rows` rows that one may write, and how many that are.
+    fn for_rows(&'static self, rows: usize) -> (&'static str, usize) {
+        let power = rows.min(STATEMENT_ROWS).ilog2();
+        (&self.0[power as usize], 1 << power)
+    }
+}
+
+// There is no lock for an ordered publish: an insert needs the database's only write lock, which is held to
+// the end of the transaction. So ids are given in the order of the commits by themselves.
+impl Enqueue<Transaction<'_, Sqlite>> for SqlStore {
+    type Error = OutboxError;
+
+    async fn enqueue(
+        &self,
+        tx: &mut Transaction<'_, Sqlite>,
+        messages: &[Message],
+        _order: Order,
+    ) -> Result<(), OutboxError> {
+        self.check(messages)?;
+        write(tx, messages).await
+    }
+}
+
+impl Enqueue<SqliteConnection> for SqlStore {
+    type Error = OutboxError;
+
+    async fn enqueue(
+        &self,
+        tx: &mut SqliteConnection,
+        messages: &[Message],
+        _order: Order,
+    ) -> Result<(), OutboxError> {
+        if !tx.is_in_transaction() {
+            return Err(OutboxError::NotInTransaction);
+        }
+        self.check(messages)?;
+        write(tx, messages).await
+    }
+}
+
+async fn write(connection: &mut SqliteConnection, messages: &[Message]) -> Result<(), OutboxError> {
+    if messages.len() <= STATEMENT_ROWS && messages.len().is_power_of_two() {
+        return write_rows(connection, messages)
+            .await
+            .map_err(OutboxError::database("writing messages"));
+    }
+    // Several statements: a savepoint makes them all or none, also for a caller who goes on after an error.
+    let mut savepoint = connection
+        .begin()
+        .await
+        .map_err(OutboxError::database("writing messages"))?;
+    write_rows(&mut savepoint, messages)
+        .await
+        .map_err(OutboxError::database("writing messages"))?;
+    savepoint
+        .commit()
+        .await
+        .map_err(OutboxError::database("writing messages"))
+}
+
+async fn write_rows(connection: &mut SqliteConnection, messages: &[Message]) -> sqlx::Result<()> {
+    let due = |message: &Message| DueMicros::of(message.due()).unwrap_or_default();
+    let full = messages
+        .iter()
+        .any(|message| !message.headers().is_empty() || !due(message).is_now());
+    let statements: &'static Statements = if full { &PUBLISH_MANY_FULL } else { &PUBLISH_MANY };
+    let mut rest = messages;
+    while !rest.is_empty() {
+        let (sql, rows) = statements.for_rows(rest.len());
+        let (rows, later) = rest.split_at(rows);
+        let mut query = sqlx::query(sql);
+        for message in rows {
+            query = query
+                .bind(message.id().0)
+                .bind(message.shard().number())
+                .bind(message.topic())
+                .bind(message.key())
+                .bind(&message.payload()[..]);
+            if full {
+                let due = due(message);
+                query = query
+                    .bind(message.headers().to_json())
+                    .bind(due.after)
+                    .bind(due.at);
+            }
+        }
+        query.execute(&mut *connection).await?;
+        rest = later;
+    }
+    Ok(())
+}

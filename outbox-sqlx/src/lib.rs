@@ -1,7 +1,8 @@
 //! The transactional outbox on sqlx.
 //!
 //! In reading order: [`Outbox`] publishes messages inside the application's own transactions, through
-//! [`SqlStore`]; [`migrate`] and [`check_schema`] make and check the tables.
+//! [`SqlStore`]; [`migrate`] and [`check_schema`] make and check the tables; [`relay`] has the stores that a
+//! relay reads; [`dead`] is for operators.
 //!
 //! Features: `postgres`, `sqlite` (at least one is needed for anything useful), `maintenance`.
 
@@ -20,6 +21,8 @@ pub mod dead;
 pub mod maintenance;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod relay;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -11,12 +11,42 @@ use crate::message::Message;
 pub trait Subscriber: Send + 'static {
     /// Waits for at least one delivery and returns at most `max` of them, in order within each queue.
     ///
+    /// Several of one key may come at once, in their order; whoever receives them handles them one after
+    /// the other. After a retry was taken ([`Delivery::retry`] returned `Ok`) `receive` returns no later
+    /// message of that key before the failed one; later ones that are out already are to be dropped.
+    ///
     /// Dropping the future loses nothing: what it would have returned comes again.
     ///
     /// # Errors
     /// The queue can't be reached ([`ReceiveError::Unavailable`]: call again after a while) or this
     /// subscriber is no longer a member ([`ReceiveError::Closed`]).
     async fn receive(&mut self, max: usize) -> Result<Vec<Delivery>, ReceiveError>;
+
+    /// How long a delivery without an outcome stays this member's, counted from `receive`; after that
+    /// another member may get it. A handler must need less. Default: `None`, as long as the member lives.
+    fn lease(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The consumer group, as a label of metrics. Default: `None`.
+    fn group(&self) -> Option<&str> {
+        None
+    }
+}
+
+#[async_trait]
+impl<S: Subscriber + ?Sized> Subscriber for Box<S> {
+    async fn receive(&mut self, max: usize) -> Result<Vec<Delivery>, ReceiveError> {
+        (**self).receive(max).await
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        (**self).lease()
+    }
+
+    fn group(&self) -> Option<&str> {
+        (**self).group()
+    }
 }
 
 /// One attempt to hand a message to a handler. It ends with an ack, a retry, or a dead letter; one that

@@ -1,0 +1,96 @@
+//! The consumer runtime: receives from a [`Subscriber`], and hands each message to a [`Handler`].
+//!
+//! * **In order within a key**, at the same time across keys, at most as many as
+//!   [`concurrency`](ConsumerBuilder::concurrency) says. Messages without a key have no order.
+//! * A message is **acknowledged after** its handler said `Ok`, and never before.
+//! * A handler that fails, **panics** or takes **too long** fails its own message: that one is tried again
+//!   with backoff, holding back its key only, and goes to the dead letters when its attempts are spent, or
+//!   at once where trying again can't help.
+//! * What is received ahead is **bounded** in messages and bytes.
+//! * Asked to stop, it receives nothing more, finishes what is running up to a **deadline**, and gives the
+//!   rest back. When [`run`](Consumer::run) returns nothing is running any more.
+//!
+//! ```
+//! use outbox_core::consumer::{Consumer, HandleError, StopReason};
+//! use outbox_core::memory::MemoryQueue;
+//! use outbox_core::{Message, Publisher};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let queue = MemoryQueue::new();
+//! let subscriber = queue.subscribe("shipping", ["orders.placed"])?;
+//! let consumer = Consumer::builder(subscriber, |message: Message| async move {
+//!     let order: u64 = message.decode_json()?;
+//!     println!("shipping order {order}");
+//!     Ok(())
+//! })
+//! .concurrency(4)
+//! .build()?;
+//!
+//! let stop = CancellationToken::new();
+//! let running = tokio::spawn(consumer.run(stop.clone()));
+//!
+//! queue.publisher().publish(&[Message::builder("orders.placed").key("7").json(&7)?.build()?]).await;
+//! queue.wait_idle("shipping").await;
+//!
+//! stop.cancel();
+//! let stopped = running.await?;
+//! assert_eq!((stopped.reason, stopped.handled), (StopReason::Cancelled, 1));
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod handler;
+mod intake;
+mod lanes;
+mod process;
+mod run;
+mod stopped;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::subscriber::Subscriber;
+pub use config::{ConsumerBuilder, ConsumerError};
+pub use handler::{HandleError, Handler};
+pub use stopped::{StopReason, Stopped};
+
+/// A subscriber and a handler, ready to run; see the [module](self).
+pub struct Consumer {
+    subscriber: Box<dyn Subscriber>,
+    handler: Arc<dyn Handler>,
+    config: Arc<config::Config>,
+}
+
+impl Consumer {
+    /// Starts a consumer of what `subscriber` receives.
+    pub fn builder(subscriber: impl Subscriber, handler: impl Handler) -> ConsumerBuilder {
+        ConsumerBuilder::new(Box::new(subscriber), Arc::new(handler))
+    }
+
+    /// Runs until `stop` is cancelled or the subscription is closed. While the queue can't be reached it
+    /// tries again, with growing waits of at most 5 seconds, for as long as it takes.
+    ///
+    /// When it returns, nothing is running any more, and the subscriber has left its group. A handler that
+    /// blocks its thread instead of awaiting can't be aborted: it is waited for, beyond the drain deadline.
+    /// Dropping the future instead aborts the handlers at their next await.
+    pub async fn run(self, stop: CancellationToken) -> Stopped {
+        run::run(self.subscriber, self.handler, self.config, stop).await
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("group", &self.subscriber.group())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

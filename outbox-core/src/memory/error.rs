@@ -1,0 +1,38 @@
+use super::config::MAX_QUEUES;
+
+/// What a [`MemoryQueue`](super::MemoryQueue) can't do as asked. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// A group is known by its name.
+    #[error("the consumer group's name is empty")]
+    GroupUnnamed,
+    /// A member without topics would wait for ever.
+    #[error("group {group:?} subscribes to no topic")]
+    NoTopics {
+        /// The group.
+        group: String,
+    },
+    /// A topic has at least one queue, and at most 1,024.
+    #[error("topic {topic:?} can't have {queues} queues: 1 to {MAX_QUEUES} are allowed")]
+    QueuesOutOfRange {
+        /// The topic.
+        topic: String,
+        /// How many were asked for.
+        queues: u32,
+    },
+    /// The topic is there with another number of queues, and keys can't move between queues without
+    /// losing their order. A topic must be declared before its first message and its first member.
+    #[error("topic {topic:?} has {queues} queues already and can't have {asked}")]
+    TopicExists {
+        /// The topic.
+        topic: String,
+        /// How many queues it has.
+        queues: u32,
+        /// How many were asked for.
+        asked: u32,
+    },
+    /// [`MemoryQueue::close`](super::MemoryQueue::close) was called.
+    #[error("the memory queue is closed")]
+    Closed,
+}

@@ -1,0 +1,339 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use foldhash::HashMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::assign::{QueueName, assign};
+use super::budget::Kept;
+use super::dead::{DeadLetters, DeadRow};
+use super::queue::{FailedMessage, GroupQueue};
+use super::topic::Topic;
+use crate::message::MessageId;
+
+/// A member of a group; never used twice.
+pub(super) type MemberId = u64;
+
+/// A consumer group: how far it is in each queue, who its members are, and what it gave up on.
+#[derive(Default)]
+pub(super) struct Group {
+    topics: BTreeMap<Arc<str>, Vec<GroupQueue>>,
+    members: BTreeMap<MemberId, Member>,
+    dead: DeadLetters,
+}
+
+struct Member {
+    topics: Vec<Arc<str>>,
+    /// The queues it may receive from.
+    queues: Vec<QueueName>,
+    /// Which of them is asked first, so that each has its turn.
+    turn: usize,
+    wake: Arc<Notify>,
+}
+
+/// What is handed out, before it becomes a delivery.
+pub(super) struct Taken {
+    pub(super) topic: Arc<str>,
+    pub(super) queue: u32,
+    pub(super) offset: u64,
+    pub(super) token: u64,
+    pub(super) attempt: u32,
+    pub(super) kept: Arc<Kept>,
+}
+
+/// How one delivery ended.
+pub(super) enum Outcome {
+    Ack,
+    Retry { after: Duration, error: Arc<str> },
+    Dead { error: Arc<str> },
+    Dropped,
+}
+
+/// What a group has still to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// Messages that nobody has yet and that may be handed out.
+    pub ready: usize,
+    /// Messages that are out and have no outcome.
+    pub in_flight: usize,
+    /// Messages that wait after a failure, or behind an earlier one of their key.
+    pub waiting: usize,
+    /// Messages of the group's topics that are not due yet.
+    pub delayed: usize,
+    /// Dead letters. They are finished, until somebody redrives them.
+    pub dead: usize,
+}
+
+impl Backlog {
+    /// All that is not finished: dead letters do not count.
+    pub fn total(&self) -> usize {
+        self.ready + self.in_flight + self.waiting + self.delayed
+    }
+}
+
+impl Group {
+    /// Registers the group for `topic`; where it is registered already its place stays.
+    pub(super) fn register(&mut self, name: &Arc<str>, topic: &Topic, from_beginning: bool) {
+        self.topics.entry(Arc::clone(name)).or_insert_with(|| {
+            let start = |queue: &super::topic::Log| {
+                if from_beginning {
+                    queue.first()
+                } else {
+                    queue.end()
+                }
+            };
+            topic
+                .logs()
+                .iter()
+                .map(|log| GroupQueue::new(start(log)))
+                .collect()
+        });
+    }
+
+    pub(super) fn join(&mut self, member: MemberId, topics: Vec<Arc<str>>, wake: Arc<Notify>) {
+        self.members.insert(
+            member,
+            Member {
+                topics,
+                queues: Vec::new(),
+                turn: 0,
+                wake,
+            },
+        );
+        self.share_out();
+    }
+
+    pub(super) fn leave(&mut self, member: MemberId, now: Instant) {
+        if self.members.remove(&member).is_some() {
+            for queue in self.topics.values_mut().flatten() {
+                queue.release_all_of(member, now);
+            }
+            self.share_out();
+        }
+    }
+
+    /// The members' signals, for when the group itself is taken away.
+    pub(super) fn wake_all(&self) {
+        for member in self.members.values() {
+            member.wake.notify_one();
+        }
+    }
+
+    /// Gives every queue a member, and wakes the members: what they may receive has changed.
+    fn share_out(&mut self) {
+        let mut owned: BTreeMap<QueueName, Option<MemberId>> = BTreeMap::new();
+        for (topic, queues) in &self.topics {
+            for (number, queue) in (0u32..).zip(queues) {
+                owned.insert((Arc::clone(topic), number), queue.assigned);
+            }
+        }
+        let members = self
+            .members
+            .iter()
+            .map(|(&id, member)| (id, member.topics.clone()))
+            .collect();
+        assign(&members, &mut owned);
+        for member in self.members.values_mut() {
+            member.queues.clear();
+        }
+        for ((topic, number), owner) in owned {
+            if let Some(queue) = self.queue_mut(&topic, number) {
+                queue.assigned = owner;
+            }
+            if let Some(member) = owner.and_then(|owner| self.members.get_mut(&owner)) {
+                member.queues.push((topic, number));
+            }
+        }
+        self.wake_all();
+    }
+
+    /// Wakes whoever may receive from this queue.
+    pub(super) fn wake(&self, topic: &str, queue: u32) {
+        let owner = self.queue(topic, queue).and_then(|queue| queue.assigned);
+        if let Some(member) = owner.and_then(|owner| self.members.get(&owner)) {
+            member.wake.notify_one();
+        }
+    }
+
+    pub(super) fn is_member(&self, member: MemberId) -> bool {
+        self.members.contains_key(&member)
+    }
+
+    /// Hands out at most `max` messages: first every queue its fair share, then what is left to whoever
+    /// has more. Without any, the answer is when to ask again.
+    pub(super) fn take(
+        &mut self,
+        member: MemberId,
+        max: usize,
+        topics: &HashMap<Arc<str>, Topic>,
+        next_token: &mut u64,
+        lease: Option<Duration>,
+        now: Instant,
+    ) -> (Vec<Taken>, Option<Instant>) {
+        let mut taken = Vec::new();
+        let mut again: Option<Instant> = None;
+        let Some(state) = self.members.get_mut(&member) else {
+            return (taken, None);
+        };
+        let count = state.queues.len();
+        if count == 0 {
+            return (taken, None);
+        }
+        state.turn = (state.turn + 1) % count;
+        let share = max.div_ceil(count);
+        for (round, n) in (0..2).flat_map(|round| (0..count).map(move |n| (round, n))) {
+            let (topic_name, number) = &state.queues[(state.turn + n) % count];
+            let queue = self
+                .topics
+                .get_mut(topic_name)
+                .and_then(|queues| queues.get_mut(*number as usize));
+            let (Some(queue), Some(topic)) = (queue, topics.get(topic_name)) else {
+                continue;
+            };
+            if round == 0 {
+                queue.advance(now);
+            }
+            let limit = if round == 0 { taken.len() + share } else { max };
+            while taken.len() < limit.min(max) {
+                let Some((offset, item)) = queue.take(member, topic.log(*number), *next_token, lease, now)
+                else {
+                    break;
+                };
+                taken.push(Taken {
+                    topic: Arc::clone(topic_name),
+                    queue: *number,
+                    offset,
+                    token: *next_token,
+                    attempt: item.failures.saturating_add(1),
+                    kept: Arc::clone(&item.kept),
+                });
+                *next_token += 1;
+            }
+            if round == 0 {
+                again = earliest(again, queue.next_timer());
+            }
+        }
+        for topic in &state.topics {
+            again = earliest(again, topics.get(topic).and_then(Topic::next_due));
+        }
+        (taken, again)
+    }
+
+    /// Takes the outcome of a delivery. False when it belongs to somebody else by now.
+    pub(super) fn settle(
+        &mut self,
+        (topic, number): (&str, u32),
+        (offset, token): (u64, u64),
+        outcome: Outcome,
+        now: Instant,
+    ) -> bool {
+        let Some(queue) = self.queue_mut(topic, number) else {
+            return false;
+        };
+        // A lease that ran out counts from that moment, not from when somebody looked.
+        queue.advance(now);
+        let taken = match outcome {
+            Outcome::Ack => queue.finish(offset, token, now).is_some(),
+            Outcome::Retry { after, error } => queue.fail(offset, token, after, error, now),
+            Outcome::Dropped => queue.release(offset, token, now),
+            Outcome::Dead { error } => match queue.finish(offset, token, now) {
+                Some(item) => {
+                    self.dead.push(DeadRow {
+                        attempts: item.failures.saturating_add(1),
+                        kept: item.kept,
+                        queue: number,
+                        offset,
+                        error,
+                        died_at: SystemTime::now(),
+                    });
+                    true
+                }
+                None => false,
+            },
+        };
+        self.wake(topic, number);
+        taken
+    }
+
+    /// Puts dead letters back to their places, with no attempts counted, and returns how many.
+    pub(super) fn redrive(&mut self, id: Option<MessageId>, now: Instant) -> usize {
+        let rows = self.dead.take(id);
+        let count = rows.len();
+        for row in rows {
+            let topic = Arc::clone(row.kept.message.shared_topic());
+            if let Some(queue) = self.queue_mut(&topic, row.queue) {
+                queue.enter(row.offset, row.kept, now);
+            }
+            self.wake(&topic, row.queue);
+        }
+        count
+    }
+
+    pub(super) fn dead(&self) -> &DeadLetters {
+        &self.dead
+    }
+
+    pub(super) fn discard(&mut self, id: Option<MessageId>) -> usize {
+        self.dead.take(id).len()
+    }
+
+    /// How far it has read a queue; `None` when it is not registered for the topic.
+    pub(super) fn cursor(&self, topic: &str, queue: u32) -> Option<u64> {
+        self.queue(topic, queue).map(GroupQueue::cursor)
+    }
+
+    /// Whether all that was read of this queue is finished.
+    pub(super) fn is_finished(&self, topic: &str, queue: u32) -> bool {
+        self.queue(topic, queue).is_none_or(GroupQueue::is_finished)
+    }
+
+    pub(super) fn backlog(&self, topics: &HashMap<Arc<str>, Topic>) -> Backlog {
+        let mut backlog = Backlog {
+            dead: self.dead.len(),
+            ..Backlog::default()
+        };
+        for (name, queues) in &self.topics {
+            let Some(topic) = topics.get(name) else { continue };
+            backlog.delayed += topic.delayed();
+            for (log, queue) in topic.logs().iter().zip(queues) {
+                let unread = log.end().saturating_sub(queue.cursor());
+                backlog.ready += queue.ready() + usize::try_from(unread).unwrap_or(usize::MAX);
+                backlog.in_flight += queue.out();
+                backlog.waiting += queue.waiting();
+            }
+        }
+        backlog
+    }
+
+    /// The messages that failed and are not finished, by topic, queue and offset.
+    pub(super) fn failed(&self, now: Instant) -> Vec<FailedMessage> {
+        let queues = self.topics.values().flatten();
+        queues
+            .flat_map(|queue| queue.failed(now))
+            .map(|(_, failed)| failed)
+            .collect()
+    }
+
+    /// The topics it is registered for.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.topics.keys()
+    }
+
+    fn queue(&self, topic: &str, queue: u32) -> Option<&GroupQueue> {
+        self.topics.get(topic)?.get(queue as usize)
+    }
+
+    fn queue_mut(&mut self, topic: &str, queue: u32) -> Option<&mut GroupQueue> {
+        self.topics.get_mut(topic)?.get_mut(queue as usize)
+    }
+}
+
+fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,154 @@
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::budget::Kept;
+
+/// A topic: its queues, and the messages that are not due yet.
+pub(super) struct Topic {
+    logs: Vec<Log>,
+    delayed: BinaryHeap<Delayed>,
+    /// Numbers delayed messages in the order they were published.
+    delayed_seq: u64,
+    /// The queue of the next message without a key.
+    next_keyless: usize,
+    /// Whether messages are kept while no group has subscribed.
+    pub(super) keep_without_group: bool,
+}
+
+impl Topic {
+    pub(super) fn new(queues: u32) -> Self {
+        Self {
+            logs: (0..queues).map(|_| Log::default()).collect(),
+            delayed: BinaryHeap::new(),
+            delayed_seq: 0,
+            next_keyless: 0,
+            keep_without_group: true,
+        }
+    }
+
+    pub(super) fn queues(&self) -> u32 {
+        self.logs.len() as u32
+    }
+
+    pub(super) fn log(&self, queue: u32) -> &Log {
+        &self.logs[queue as usize]
+    }
+
+    pub(super) fn log_mut(&mut self, queue: u32) -> &mut Log {
+        &mut self.logs[queue as usize]
+    }
+
+    pub(super) fn logs(&self) -> &[Log] {
+        &self.logs
+    }
+
+    /// How many messages are not due yet.
+    pub(super) fn delayed(&self) -> usize {
+        self.delayed.len()
+    }
+
+    /// When the next delayed message is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.delayed.peek().map(|delayed| delayed.due)
+    }
+
+    /// Keeps a message until it is due: only then does it get its offset, which is its place in the
+    /// order of its key.
+    pub(super) fn delay(&mut self, kept: Arc<Kept>, due: Instant) {
+        let seq = self.delayed_seq;
+        self.delayed_seq += 1;
+        self.delayed.push(Delayed { due, seq, kept });
+    }
+
+    /// Appends a message that is due, and returns its queue.
+    pub(super) fn append(&mut self, kept: Arc<Kept>) -> u32 {
+        let queue = match kept.message.key() {
+            Some(key) => queue_of(key, self.queues()),
+            None => {
+                self.next_keyless = (self.next_keyless + 1) % self.logs.len();
+                self.next_keyless as u32
+            }
+        };
+        self.logs[queue as usize].rows.push_back(kept);
+        queue
+    }
+
+    /// Appends what has become due, in the order it became due, and tells `appended` the queues.
+    pub(super) fn promote(&mut self, now: Instant, mut appended: impl FnMut(u32)) {
+        while self.delayed.peek().is_some_and(|delayed| delayed.due <= now) {
+            let Some(delayed) = self.delayed.pop() else { break };
+            appended(self.append(delayed.kept));
+        }
+    }
+}
+
+/// One key always lands in one queue, for as long as the process lives.
+fn queue_of(key: &str, queues: u32) -> u32 {
+    /// Any constant: the same key must hash the same for every handle of the queue.
+    const SEED: u64 = 0x6f75_7462_6f78;
+    let hash = foldhash::quality::FixedState::with_seed(SEED).hash_one(key);
+    // The remainder is below `queues`, so it fits.
+    (hash % u64::from(queues)) as u32
+}
+
+/// One queue: messages at dense offsets, of which the front may be gone.
+#[derive(Default)]
+pub(super) struct Log {
+    /// The offset of the first row.
+    first: u64,
+    rows: VecDeque<Arc<Kept>>,
+}
+
+impl Log {
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The offset that the next message gets.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.rows.len() as u64
+    }
+
+    pub(super) fn get(&self, offset: u64) -> Option<&Arc<Kept>> {
+        let index = offset.checked_sub(self.first)?;
+        self.rows.get(usize::try_from(index).ok()?)
+    }
+
+    /// Lets go of everything below `offset`: every group has read it.
+    pub(super) fn truncate_below(&mut self, offset: u64) {
+        let read = offset.saturating_sub(self.first).min(self.rows.len() as u64);
+        self.rows.drain(..read as usize);
+        self.first += read;
+    }
+}
+
+struct Delayed {
+    due: Instant,
+    seq: u64,
+    kept: Arc<Kept>,
+}
+
+/// The greatest is the one that is due first; of those due together the one published first.
+impl Ord for Delayed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.due, other.seq).cmp(&(self.due, self.seq))
+    }
+}
+
+impl PartialOrd for Delayed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Delayed {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Delayed {}

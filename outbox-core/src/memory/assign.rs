@@ -39,7 +39,7 @@ pub(super) fn assign(
     }
 }
 
-/// One round over all topics; whether it moved anything. Every move makes the loads of its topic strictly
+/// One round over all topics; whether it gave any queue to anybody. Every move makes the loads of its topic strictly
 /// more even, or leaves them and makes the totals so: it can't go on for ever.
 fn even_out(
     members: &BTreeMap<MemberId, Vec<Arc<str>>>,
@@ -72,6 +72,7 @@ fn even_out(
                 *loads.entry(least).or_default() += 1;
                 *totals.entry(least).or_default() += 1;
                 owned.insert(queue.clone(), Some(least));
+                moves = true;
             }
         }
         loop {

@@ -1,0 +1,64 @@
+//! Each file is one promise of the queue. Time is paused: a wait takes no time, and nothing sleeps to
+//! synchronise.
+
+mod bounds;
+mod dead;
+mod delay;
+mod delivery;
+mod members;
+mod model;
+mod order;
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use super::{MemoryQueue, MemorySubscriber};
+use crate::message::Message;
+use crate::publisher::Publisher;
+use crate::subscriber::{Delivery, Subscriber};
+
+const TOPIC: &str = "t";
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Message `n` of `key`; an empty key is none.
+fn message(key: &str, n: u32) -> Message {
+    let builder = Message::builder(TOPIC).json(&n).unwrap();
+    let builder = if key.is_empty() { builder } else { builder.key(key) };
+    builder.build().unwrap()
+}
+
+async fn publish(queue: &MemoryQueue, batch: impl IntoIterator<Item = Message>) {
+    let batch: Vec<Message> = batch.into_iter().collect();
+    for answer in queue.publisher().publish(&batch).await {
+        answer.unwrap();
+    }
+}
+
+fn number(delivery: &Delivery) -> u32 {
+    delivery.message().decode_json().unwrap()
+}
+
+fn numbers(deliveries: &[Delivery]) -> Vec<u32> {
+    deliveries.iter().map(number).collect()
+}
+
+fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
+    numbers.sort_unstable();
+    numbers
+}
+
+/// What can be received now, without waiting.
+fn here(subscriber: &mut MemorySubscriber) -> Vec<Delivery> {
+    let mut all = Vec::new();
+    while let Some(received) = tokio::task::unconstrained(subscriber.receive(1_000)).now_or_never() {
+        all.extend(received.unwrap());
+    }
+    all
+}
+
+async fn ack_all(deliveries: Vec<Delivery>) {
+    for delivery in deliveries {
+        delivery.ack().await.unwrap();
+    }
+}

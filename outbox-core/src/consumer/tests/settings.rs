@@ -1,0 +1,49 @@
+use super::*;
+use crate::consumer::ConsumerError;
+use crate::retry::{RetryPolicy, WhenSpent};
+
+fn refused(set: impl FnOnce(ConsumerBuilder) -> ConsumerBuilder) -> ConsumerError {
+    let queue = MemoryQueue::builder().lease(20 * SECOND).build();
+    let builder = Consumer::builder(queue.subscribe(GROUP, [TOPIC]).unwrap(), |_: Message| async {
+        Ok(())
+    });
+    set(builder.handler_timeout(10 * SECOND)).build().unwrap_err()
+}
+
+#[test]
+fn each_error_names_the_setting_and_its_value() {
+    assert_eq!(
+        refused(|builder| builder.concurrency(0)).to_string(),
+        "concurrency is 0, and must be 1 to 10000"
+    );
+    assert_eq!(
+        refused(|builder| builder.prefetch(10_001)).to_string(),
+        "prefetch is 10001, and must be at most 10000"
+    );
+    assert_eq!(
+        refused(|builder| builder.prefetch_bytes(0)),
+        ConsumerError::PrefetchBytes
+    );
+    assert_eq!(
+        refused(|builder| builder.handler_timeout(Duration::ZERO)),
+        ConsumerError::HandlerTimeoutZero
+    );
+    assert_eq!(
+        refused(|builder| builder.handler_timeout(20 * SECOND)).to_string(),
+        "handler_timeout is 20s, and must be shorter than the subscription's lease of 20s"
+    );
+}
+
+#[test]
+fn a_policy_that_a_queue_can_not_follow_is_refused() {
+    let block = RetryPolicy::DEFAULT.with_when_spent(WhenSpent::Block);
+    let park = RetryPolicy::DEFAULT.with_when_spent(WhenSpent::Park);
+    assert_eq!(
+        refused(|builder| builder.retry(block)).to_string(),
+        "the retry policy says Block when attempts are spent, and a consumer can only Skip"
+    );
+    assert_eq!(
+        refused(|builder| builder.topic_retry(TOPIC, park)).to_string(),
+        r#"the retry policy of topic "t" says Park when attempts are spent, and a consumer can only Skip"#
+    );
+}

@@ -1,8 +1,8 @@
 //! The transactional outbox on sqlx.
 //!
 //! In reading order: [`Outbox`] publishes messages inside the application's own transactions, through
-//! [`SqlStore`]; [`migrate`] and [`check_schema`] make and check the tables; [`relay`] has the stores that a
-//! relay reads; [`dead`] is for operators.
+//! [`SqlStore`]; [`migrate`] and [`check_schema`] make and check the tables; the relay stores are what a relay reads
+//! and settles in; [`dead`] is for operators.
 //!
 //! Features: `postgres`, `sqlite` (at least one is needed for anything useful), `maintenance`.
 
@@ -13,6 +13,8 @@ mod error;
 mod outbox;
 mod poison;
 mod purge_database;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod relay;
 mod schema;
 mod sql;
 mod sql_store;
@@ -21,13 +23,15 @@ pub mod dead;
 pub mod maintenance;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub mod relay;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 pub use database::OutboxDatabase;
 pub use error::OutboxError;
 pub use outbox::{Outbox, OutboxBuilder};
+#[cfg(feature = "sqlite")]
+pub use relay::SqliteRelayStore;
+#[cfg(feature = "postgres")]
+pub use relay::{PostgresRelayStore, PostgresWakeListener};
 pub use schema::{Dialect, check_schema, migrate, schema_sql};
 pub use sql_store::SqlStore;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use anyhow::Result;
 use outbox_core::relay::{Relay, RelayConfig};
 use outbox_core::{Message, MessageId, Publisher};
-use outbox_sqlx::{Outbox, OutboxError};
+use outbox_sqlx::Outbox;
 use sqlx::{PgPool, SqlitePool};
 
 /// A database of one kind with the tables of the workload: what an application would have.
@@ -76,7 +76,7 @@ impl Backend {
     /// One transaction of an application: locks the aggregate, changes it, publishes, and commits or
     /// rolls back.
     pub async fn write(&self, outbox: &Outbox, key: &str, roll_back: bool) -> Write {
-        let written: Result<Write, OutboxError> = on_pool!(self, pool => async {
+        let written: Result<Write> = on_pool!(self, pool => async {
             let mut tx = outbox.begin(pool).await?;
             let (seq,): (i64,) = sqlx::query_as(
                 "INSERT INTO aggregate (key, seq) VALUES ($1, 1) \
@@ -129,13 +129,34 @@ impl Backend {
         self.count("SELECT count(*) FROM outbox").await
     }
 
+    /// The ids of messages that a query finds.
+    pub async fn ids(&self, sql: &'static str) -> Result<Vec<MessageId>> {
+        let ids: Vec<uuid::Uuid> = on_pool!(self, pool => sqlx::query_scalar(sql).fetch_all(pool).await?);
+        Ok(ids.into_iter().map(MessageId).collect())
+    }
+
+    /// Gives one dead letter back.
+    pub async fn redrive(&self, id: MessageId) -> Result<()> {
+        Ok(on_pool!(self, pool => outbox_sqlx::dead::redrive(pool, id).await?))
+    }
+
+    /// Gives a parked key back.
+    pub async fn redrive_key(&self, key: &str) -> Result<u64> {
+        Ok(on_pool!(self, pool => outbox_sqlx::dead::redrive_key(pool, TOPIC, key).await?))
+    }
+
+    /// Lets a blocked message go.
+    pub async fn unblock(&self, id: MessageId) -> Result<()> {
+        Ok(on_pool!(self, pool => outbox_sqlx::dead::unblock(pool, id).await?))
+    }
+
     /// A relay on this database.
     pub fn relay(&self, publisher: impl Publisher, config: RelayConfig) -> Result<Relay> {
         Ok(match self {
             Self::Postgres(pool) => {
-                Relay::new(outbox_sqlx::relay::PostgresRelayStore::new(pool), publisher, config)?
+                Relay::new(outbox_sqlx::PostgresRelayStore::new(pool), publisher, config)?
             }
-            Self::Sqlite(pool) => Relay::new(outbox_sqlx::relay::SqliteRelayStore::new(pool.clone()), publisher, config)?,
+            Self::Sqlite(pool) => Relay::new(outbox_sqlx::SqliteRelayStore::new(pool), publisher, config)?,
         })
     }
 }

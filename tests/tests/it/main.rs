@@ -1,5 +1,8 @@
+#![allow(clippy::unwrap_used, unreachable_pub)]
 //! One binary: what is promised, shown on real databases and real processes.
+
+#[macro_use]
+mod support;
 
 mod conformance;
 mod faults;
-mod support;

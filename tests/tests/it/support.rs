@@ -162,24 +162,23 @@ pub fn seed() -> u64 {
 }
 
 /// Defines one test per kind of database.
-#[macro_export]
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($kind:ident: Kind) $body:block)*) => {
         $(
             $(#[$meta])*
             mod $name {
-                #[allow(unused_imports)]
                 use super::*;
-                async fn run($kind: $crate::support::Kind) $body
+
+                async fn run($kind: Kind) $body
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn postgres() {
-                    run($crate::support::Kind::Postgres).await;
+                    run(Kind::Postgres).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn sqlite() {
-                    run($crate::support::Kind::Sqlite).await;
+                    run(Kind::Sqlite).await;
                 }
             }
         )*

@@ -271,8 +271,8 @@ pub async fn a_blocked_key_waits_for_an_operator(kind: Kind, _: Guarantees) {
     assert_eq!(sink.payloads(), ["o", "o"]);
     assert_eq!(world.backend.pending().await.unwrap(), 3);
     bad.store(false, Ordering::Relaxed);
-    let blocked = world.backend.count("SELECT id FROM outbox WHERE hold = 2").await.unwrap();
-    world.unblock(blocked).await;
+    let blocked = world.backend.ids("SELECT message_id FROM outbox WHERE hold = 2").await.unwrap();
+    world.backend.unblock(blocked[0]).await.unwrap();
     sink.wait_for(5, SOON).await;
     world.wait_empty(SOON).await;
     relay.stop().await;
@@ -303,7 +303,7 @@ pub async fn a_parked_key_goes_on_in_order_after_its_redrive(kind: Kind, _: Guar
             }
         }
     });
-    let redriven = world.redrive_key("work.done", "k").await;
+    let redriven = world.backend.redrive_key("k").await.unwrap();
     assert!(redriven >= 4, "{redriven}");
     writer.await.unwrap();
     sink.wait_for(2 + 4 + 30, SOON).await;
@@ -331,8 +331,7 @@ pub async fn a_skipped_message_can_be_redriven_with_its_id(kind: Kind, _: Guaran
     sink.wait_for(1, SOON).await;
     world.wait_count("SELECT count(*) FROM outbox_dead", 1, SOON).await;
     bad.store(false, Ordering::Relaxed);
-    let dead = world.backend.count("SELECT id FROM outbox_dead").await.unwrap();
-    world.redrive(dead).await;
+    world.backend.redrive(id).await.unwrap();
     sink.wait_for(2, SOON).await;
     world.wait_empty(SOON).await;
     relay.stop().await;

@@ -1,7 +1,6 @@
 //! A relay is frozen past its lease with a refusal in its hands, and continued when another has taken
 //! over: what it wants to write down counts for nothing.
 
-use std::time::Duration;
 
 use outbox_sqlx::Outbox;
 use outbox_tests::{Acknowledged, Verdict};

@@ -11,7 +11,7 @@ use outbox_core::relay::{
 };
 use outbox_core::Shard;
 use outbox_sqlx::Outbox;
-use outbox_sqlx::relay::PostgresRelayStore;
+use outbox_sqlx::PostgresRelayStore;
 use outbox_tests::{Backend, RecordingSink};
 use tokio::sync::mpsc;
 

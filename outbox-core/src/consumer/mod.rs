@@ -10,6 +10,11 @@
 //! * Asked to stop, it receives nothing more, finishes what is running up to a **deadline**, and gives the
 //!   rest back. When [`run`](Consumer::run) returns nothing is running any more.
 //!
+//! Metrics, by `topic` and `group`: the counters `outbox_consumer_handled_total`, `…_failed_total` (tried
+//! again), `…_dead_total` and `…_unsettled_total`, one for each delivery; `…_failures_total`, also by
+//! `reason` (`error`, `permanent`, `panic`, `timeout`); the histogram `outbox_consumer_handle_seconds`; and
+//! by group alone `outbox_consumer_receive_errors_total`. Each message has a span `process <topic>`.
+//!
 //! ```
 //! use outbox_core::consumer::{Consumer, HandleError, StopReason};
 //! use outbox_core::memory::MemoryQueue;

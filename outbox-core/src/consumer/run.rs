@@ -2,10 +2,11 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
@@ -68,7 +69,7 @@ struct Work {
     handler: Arc<dyn Handler>,
     config: Arc<Config>,
     group: Arc<str>,
-    start_within: Option<std::time::Duration>,
+    start_within: Option<Duration>,
     lanes: Lanes<Received>,
     tasks: JoinSet<Processed>,
     /// The key and the weight of each that runs, kept here because a task that is aborted can't tell.
@@ -179,12 +180,12 @@ impl Work {
     /// Gives back what was not started, and waits for what was, up to the deadline.
     async fn drain(&mut self) {
         self.stopped.abandoned += self.lanes.clear().len() as u64;
-        let deadline = Instant::now() + self.config.drain_deadline;
+        let mut deadline = pin!(tokio::time::sleep(self.config.drain_deadline));
         while !self.tasks.is_empty() {
-            match timeout_at(deadline, self.tasks.join_next_with_id()).await {
-                Ok(Some(ended)) => self.end(ended),
-                Ok(None) => break,
-                Err(_) => {
+            tokio::select! {
+                biased;
+                Some(ended) = self.tasks.join_next_with_id() => self.end(ended),
+                () = &mut deadline => {
                     self.stopped.reason = StopReason::DrainTimedOut;
                     self.tasks.abort_all();
                     while let Some(ended) = self.tasks.join_next_with_id().await {

@@ -73,9 +73,10 @@ impl MemoryQueueBuilder {
 
     /// A delivery without an outcome comes again after this time, and its outcome is
     /// [`Fenced`](crate::ReceiveError::Fenced) from then on. Default: none; a delivery is then its
-    /// member's until it is dropped or the member leaves, which in one process is always noticed.
+    /// member's until it is dropped or the member leaves, which in one process is
+    /// always noticed. At least a millisecond.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.settings.lease = Some(lease);
+        self.settings.lease = Some(lease.max(Duration::from_millis(1)));
         self
     }
 

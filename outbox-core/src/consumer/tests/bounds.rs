@@ -1,4 +1,8 @@
+use async_trait::async_trait;
+
 use super::*;
+use crate::consumer::Handler;
+use crate::subscriber::Delivery;
 
 fn hanging(queue: &MemoryQueue) -> ConsumerBuilder {
     let subscriber = queue.subscribe(GROUP, [TOPIC]).unwrap();
@@ -30,6 +34,20 @@ async fn bytes_received_ahead_are_bounded() {
     running.stop().await;
 }
 
+/// Of ten, number 0 fails once, number 2 is hopeless, and number 1 is both.
+struct FailsFirst;
+
+#[async_trait]
+impl Handler for FailsFirst {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandleError> {
+        match (number(delivery.message()) % 10, delivery.attempt()) {
+            (0 | 1, 1) => Err(HandleError::retryable("once")),
+            (1 | 2, _) => Err(HandleError::permanent("hopeless")),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn room_is_there_again_when_messages_are_finished() {
     let queue = MemoryQueue::new();
@@ -38,15 +56,10 @@ async fn room_is_there_again_when_messages_are_finished() {
         (0..1_000).map(|n| message(["", "k", "l"][n as usize % 3], n)),
     )
     .await;
-    let handler = |message: Message| async move {
-        match number(&message) % 5 {
-            0 => Err(HandleError::permanent("x")),
-            _ => Ok(()),
-        }
-    };
+    let handler = FailsFirst;
     let builder = Consumer::builder(queue.subscribe(GROUP, [TOPIC]).unwrap(), handler);
     let running = Running::start(builder.concurrency(3).prefetch_bytes(1));
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     let stopped = running.stop().await;
-    assert_eq!((stopped.handled, stopped.dead), (800, 200));
+    assert_eq!((stopped.handled, stopped.failed, stopped.dead), (800, 200, 200));
 }

@@ -103,7 +103,7 @@ async fn a_closed_subscription_stops_it() {
     ));
     settle().await;
     queue.close();
-    assert_eq!(running.task.await.unwrap().reason, StopReason::Closed);
+    assert_eq!(within(running.task).await.unwrap().reason, StopReason::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +114,7 @@ async fn a_closed_subscription_finishes_what_runs() {
         tokio::time::sleep(SECOND).await;
         Ok(())
     }));
-    let stopped = running.task.await.unwrap();
+    let stopped = within(running.task).await.unwrap();
     assert_eq!(
         (stopped.reason, stopped.handled, stopped.abandoned),
         (StopReason::Closed, 1, 1)

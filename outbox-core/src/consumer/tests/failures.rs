@@ -35,7 +35,7 @@ async fn a_failed_message_is_tried_again_until_its_attempts_are_spent() {
     let running = Running::start(builder);
     let started = Instant::now();
     publish(&queue, [message("k", 1), message("k", 2)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     let waited = started.elapsed();
     assert!(waited >= 2 * SECOND && waited <= 4 * SECOND, "{waited:?}");
     assert_eq!(
@@ -78,7 +78,7 @@ async fn a_permanent_error_is_not_tried_again() {
         Err(HandleError::permanent("no such order"))
     }));
     publish(&queue, [message("k", 1)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(journal.all(), [1]);
     let dead = queue.dead_letters(GROUP);
     assert_eq!((dead[0].attempts, &*dead[0].error), (1, "no such order"));
@@ -96,7 +96,7 @@ async fn what_can_not_be_decoded_is_dead_at_once() {
         },
     ));
     publish(&queue, [message("k", 1)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     let dead = queue.dead_letters(GROUP);
     assert_eq!(dead[0].attempts, 1);
     assert!(
@@ -115,7 +115,7 @@ async fn a_handler_may_say_when_to_try_again() {
     let running = Running::start(failing(&queue, &journal, later).retry(quick(2)));
     let started = Instant::now();
     publish(&queue, [message("k", 1)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(started.elapsed().as_secs(), 100);
     assert_eq!(
         (journal.all(), queue.dead_letters(GROUP).len()),
@@ -132,7 +132,7 @@ async fn a_panic_fails_its_own_message_only() {
     let panics = || std::panic::resume_unwind(Box::new(format!("order {} is odd", 1)));
     let running = Running::start(failing(&queue, &journal, panics).retry(quick(2)));
     publish(&queue, [message("k", 1), message("k", 2), message("l", 3)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     let dead = queue.dead_letters(GROUP);
     assert_eq!(
         (dead.len(), &*dead[0].error),
@@ -165,7 +165,7 @@ async fn a_handler_that_takes_too_long_fails_its_own_message_only() {
     let running = Running::start(builder.handler_timeout(5 * SECOND).retry(quick(1)));
     let started = Instant::now();
     publish(&queue, [message("k", 1), message("k", 2), message("l", 3)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(started.elapsed().as_secs(), 5);
     let dead = queue.dead_letters(GROUP);
     assert_eq!(dead.len(), 2, "also the one that panicked when it was dropped");
@@ -184,7 +184,7 @@ async fn a_topic_may_have_its_own_policy() {
     let builder = failing(&queue, &journal, || Err(HandleError::retryable("x")));
     let running = Running::start(builder.retry(quick(5)).topic_retry(TOPIC, quick(2)));
     publish(&queue, [message("k", 1)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(journal.all(), [1, 1]);
     running.stop().await;
 }
@@ -203,7 +203,7 @@ async fn redriven_messages_are_handled_in_order() {
     queue.redrive_all(GROUP);
     let journal = Journal::default();
     let running = Running::start(failing(&queue, &journal, || Ok(())));
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(journal.all(), [2, 3, 4]);
     running.stop().await;
 }

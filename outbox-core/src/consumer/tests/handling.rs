@@ -27,7 +27,7 @@ async fn what_is_handled_is_acknowledged_and_counted() {
         (0..100).map(|n| message(["", "k", "l"][n as usize % 3], n)),
     )
     .await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     let stopped = running.stop().await;
     assert_eq!(
         (stopped.reason, stopped.handled, stopped.abandoned),
@@ -58,7 +58,7 @@ async fn nothing_is_acknowledged_before_its_handler_is_through() {
     settle().await;
     assert_eq!(queue.backlog(GROUP).in_flight, 1);
     gate.add_permits(1);
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(running.stop().await.handled, 1);
 }
 
@@ -84,7 +84,7 @@ async fn a_handler_may_be_a_struct_and_shared() {
     let subscriber: Box<dyn crate::Subscriber> = Box::new(queue.subscribe(GROUP, [TOPIC]).unwrap());
     let running = Running::start(Consumer::builder(subscriber, handler));
     publish(&queue, [message("k", 1)]).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(journal.all(), [1, 2, 3]);
     let stopped = running.stop().await;
     assert_eq!((stopped.handled, stopped.failed), (1, 2));
@@ -108,7 +108,7 @@ async fn as_many_run_at_the_same_time_as_were_asked_for() {
         Running::start(Consumer::builder(queue.subscribe(GROUP, [TOPIC]).unwrap(), handler).concurrency(5));
     let started = tokio::time::Instant::now();
     publish(&queue, (0..50).map(|n| message("", n))).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     assert_eq!(most.load(Ordering::Relaxed), 5);
     assert_eq!(started.elapsed().as_secs(), 10, "and no fewer");
     assert_eq!(running.stop().await.handled, 50);
@@ -142,7 +142,7 @@ async fn everything_is_handled_once_on_several_threads() {
         members.push(start());
         handled += members.swap_remove(0).stop().await.handled;
     }
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     for member in members {
         handled += member.stop().await.handled;
     }

@@ -44,7 +44,7 @@ async fn a_backlog_of_slow_messages_is_handled_once_each() {
     let builder = Consumer::builder(queue.subscribe(GROUP, [TOPIC]).unwrap(), handler);
     let running = Running::start(builder.handler_timeout(10 * SECOND).concurrency(2).prefetch(10));
     publish(&queue, (0..30).map(|n| message("", n))).await;
-    queue.wait_idle(GROUP).await;
+    idle(&queue).await;
     let stopped = running.stop().await;
     assert_eq!((stopped.handled, stopped.unsettled), (30, 0));
     assert_eq!(journal.all().len(), 30);

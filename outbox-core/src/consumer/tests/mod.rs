@@ -73,8 +73,21 @@ impl Running {
 
     async fn stop(self) -> Stopped {
         self.stop.cancel();
-        self.task.await.unwrap()
+        within(self.task).await.unwrap()
     }
+}
+
+/// Waits at most a day, which on a paused clock is no time: what never happens fails its test.
+async fn within<T>(waited_for: impl Future<Output = T>) -> T {
+    let day = Duration::from_secs(24 * 3_600);
+    tokio::time::timeout(day, waited_for)
+        .await
+        .expect("it never happens")
+}
+
+/// Waits until the group has finished everything.
+async fn idle(queue: &MemoryQueue) {
+    within(queue.wait_idle(GROUP)).await;
 }
 
 /// Lets every task that can go on do so, without time passing.

@@ -163,7 +163,7 @@ proptest! {
                 .map(Running::start)
                 .collect();
             publish(&queue, (0..100).map(|n| message(&format!("k{}", n % 7), n))).await;
-            queue.wait_idle(GROUP).await;
+            idle(&queue).await;
             let mut succeeded = 0;
             for running in running {
                 succeeded += running.stop().await.handled;

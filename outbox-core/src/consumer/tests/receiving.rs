@@ -11,7 +11,7 @@ async fn while_the_queue_is_away_it_is_asked_again_ever_more_rarely() {
     let subscriber = Scripted::new(script);
     let asked = Arc::clone(&subscriber.asked);
     let running = Running::start(Consumer::builder(subscriber, |_: Message| async { Ok(()) }));
-    let stopped = running.task.await.unwrap();
+    let stopped = within(running.task).await.unwrap();
     assert_eq!(stopped.handled, 2, "it goes on as soon as the queue is back");
     let asked = asked.lock().unwrap();
     let waits: Vec<Duration> = asked.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();

@@ -36,7 +36,7 @@ async fn a_dead_message_is_kept_with_its_error_and_frees_its_key() {
     for delivery in here(&mut subscriber) {
         delivery.retry(SECOND, "x").await.unwrap();
     }
-    for delivery in subscriber.receive(1).await.unwrap() {
+    for delivery in within(subscriber.receive(1)).await.unwrap() {
         delivery.dead("out of stock").await.unwrap();
     }
     let dead = queue.dead_letters("g");
@@ -89,7 +89,7 @@ async fn a_redriven_message_waits_for_the_one_of_its_key_that_is_out() {
     }
     // It goes before a later one that waits, and does not wait with it.
     assert_eq!(handle_all(&mut subscriber).await, [1]);
-    let again = subscriber.receive(1).await.unwrap();
+    let again = within(subscriber.receive(1)).await.unwrap();
     assert_eq!(numbers(&again), [2]);
     ack_all(again).await;
     assert_eq!(handle_all(&mut subscriber).await, [3]);
@@ -117,10 +117,10 @@ async fn a_redrive_wakes_a_waiting_member() {
     let mut subscriber = queue.subscribe("g", [TOPIC]).unwrap();
     publish(&queue, [message("k", 1)]).await;
     bury_all(&mut subscriber).await;
-    let waiting = tokio::spawn(async move { numbers(&subscriber.receive(1).await.unwrap()) });
+    let waiting = tokio::spawn(async move { numbers(&within(subscriber.receive(1)).await.unwrap()) });
     tokio::task::yield_now().await;
     queue.redrive_all("g");
-    assert_eq!(waiting.await.unwrap(), [1]);
+    assert_eq!(within(waiting).await.unwrap(), [1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ async fn messages_come_when_they_are_due_and_take_their_place_then() {
     let started = Instant::now();
     let mut handled = Vec::new();
     for _ in 0..4 {
-        let received = subscriber.receive(10).await.unwrap();
+        let received = within(subscriber.receive(10)).await.unwrap();
         handled.extend(received.iter().map(|d| (number(d), started.elapsed().as_secs())));
         ack_all(received).await;
     }
@@ -58,10 +58,10 @@ async fn a_receiver_that_sleeps_for_a_later_one_wakes_for_an_earlier_one() {
     let mut subscriber = queue.subscribe("g", [TOPIC]).unwrap();
     publish(&queue, [delayed("k", 60, 60)]).await;
     let started = Instant::now();
-    let waiting = tokio::spawn(async move { numbers(&subscriber.receive(10).await.unwrap()) });
+    let waiting = tokio::spawn(async move { numbers(&within(subscriber.receive(10)).await.unwrap()) });
     tokio::task::yield_now().await;
     publish(&queue, [delayed("k", 5, 5)]).await;
-    assert_eq!(waiting.await.unwrap(), [5]);
+    assert_eq!(within(waiting).await.unwrap(), [5]);
     assert_eq!(started.elapsed().as_secs(), 5);
 }
 

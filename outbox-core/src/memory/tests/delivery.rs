@@ -134,11 +134,11 @@ async fn an_outcome_that_is_dropped_before_it_is_told_is_a_drop() {
 async fn a_waiting_receiver_is_woken() {
     let queue = MemoryQueue::new();
     let mut subscriber = queue.subscribe("g", [TOPIC]).unwrap();
-    let waiting = tokio::spawn(async move { numbers(&subscriber.receive(10).await.unwrap()) });
+    let waiting = tokio::spawn(async move { numbers(&within(subscriber.receive(10)).await.unwrap()) });
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished());
     publish(&queue, [message("k", 1)]).await;
-    assert_eq!(waiting.await.unwrap(), [1]);
+    assert_eq!(within(waiting).await.unwrap(), [1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +161,7 @@ async fn a_batch_is_as_large_as_asked_for_and_shares_fairly() {
     let mut subscriber = queue.subscribe("g", [TOPIC, "u"]).unwrap();
     publish(&queue, (0..100).map(|n| message("", n))).await;
     publish(&queue, (0..3).map(|_| Message::builder("u").build_unchecked())).await;
-    let received = subscriber.receive(10).await.unwrap();
+    let received = within(subscriber.receive(10)).await.unwrap();
     assert_eq!(received.len(), 10);
     let quiet = received
         .iter()
@@ -183,7 +183,7 @@ async fn wait_idle_returns_when_all_is_handled() {
         ack_all(here(&mut subscriber)).await;
         assert_eq!(queue.is_idle("g"), last);
     }
-    idle.await.unwrap();
+    within(idle).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,7 +195,10 @@ async fn closed_means_closed() {
     let waiting = tokio::spawn(async move { subscriber.receive(1).await.map(|_| ()) });
     tokio::task::yield_now().await;
     queue.close();
-    assert!(matches!(waiting.await.unwrap(), Err(ReceiveError::Closed)));
+    assert!(matches!(
+        within(waiting).await.unwrap(),
+        Err(ReceiveError::Closed)
+    ));
     let answer = queue.publisher().publish(&[message("k", 2)]).await;
     assert_eq!(
         answer[0].as_ref().unwrap_err().kind(),

@@ -61,7 +61,7 @@ async fn a_queue_is_handed_over_when_its_former_owner_has_finished() {
     let waiting = tokio::spawn(async move { b.receive(10).await.map(|received| (queues(&received), b)) });
     tokio::task::yield_now().await;
     ack_all(out).await;
-    let (of_b, mut b) = waiting.await.unwrap().unwrap();
+    let (of_b, mut b) = within(waiting).await.unwrap().unwrap();
     let of_a = queues(&here(&mut a));
     assert!(of_a.is_disjoint(&of_b));
     // What b was woken with was dropped; it comes again, with all that became its own meanwhile.
@@ -115,7 +115,7 @@ async fn retries_move_with_their_queue() {
     }
     let mut b = queue.subscribe("g", [TOPIC]).unwrap();
     drop(a);
-    let received = b.receive(10).await.unwrap();
+    let received = within(b.receive(10)).await.unwrap();
     assert_eq!((numbers(&received), received[0].attempt()), (vec![1], 2));
     ack_all(received).await;
     assert_eq!(numbers(&here(&mut b)), [2]);
@@ -142,7 +142,7 @@ async fn a_lease_that_runs_out_brings_the_message_again_and_fences_its_holder() 
     publish(&queue, [message("k", 1), message("k", 2)]).await;
     let held = here(&mut subscriber);
     let started = tokio::time::Instant::now();
-    let again = subscriber.receive(10).await.unwrap();
+    let again = within(subscriber.receive(10)).await.unwrap();
     assert_eq!((numbers(&again), started.elapsed().as_secs()), (vec![1], 30));
     for delivery in held {
         assert!(matches!(

@@ -62,7 +62,7 @@ async fn a_failed_message_comes_again_when_its_wait_is_over_and_before_what_is_b
     let started = tokio::time::Instant::now();
     let mut handled = Vec::new();
     for attempt in [2, 1, 1] {
-        let received = subscriber.receive(10).await.unwrap();
+        let received = within(subscriber.receive(10)).await.unwrap();
         assert_eq!(received[0].attempt(), attempt);
         handled.extend(numbers(&received));
         ack_all(received).await;

@@ -114,10 +114,14 @@ async fn as_many_run_at_the_same_time_as_were_asked_for() {
     assert_eq!(running.stop().await.handled, 50);
 }
 
-/// On several threads, with members that come and go while others work: no wake-up is lost, or this waits
-/// for ever.
+/// On several threads, with members that come and go while others work: no wake-up is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn everything_is_handled_once_on_several_threads() {
+    let handled = tokio::time::timeout(60 * SECOND, come_and_go());
+    handled.await.expect("a wake-up was lost");
+}
+
+async fn come_and_go() {
     let queue = MemoryQueue::new();
     let journal = Journal::default();
     let start = || {

@@ -35,6 +35,7 @@ pub struct World {
 impl World {
     /// A fresh database; `None` (and reported) where there is no server.
     pub async fn new(kind: Kind) -> Option<Self> {
+        show_logs();
         let scratch = Scratch::new().unwrap();
         let (url, database) = match kind {
             Kind::Sqlite => (sqlite_url(scratch.path()), None),
@@ -48,6 +49,7 @@ impl World {
 
     /// A database that is there already, at a server the test may harm.
     pub async fn at(url: String) -> Self {
+        show_logs();
         let scratch = Scratch::new().unwrap();
         Self { backend: Backend::set_up(&url).await.unwrap(), url, scratch, _database: None }
     }
@@ -105,6 +107,13 @@ impl World {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// What the crates log, beside what a failed test printed. OUTBOX_TEST_LOG chooses.
+fn show_logs() {
+    let filter = std::env::var("OUTBOX_TEST_LOG").unwrap_or_else(|_| "outbox_core=info,outbox_sqlx=info".into());
+    // Another test of this process may have been first.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }
 
 pub fn sqlite_url(folder: &Path) -> String {

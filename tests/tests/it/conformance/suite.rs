@@ -269,7 +269,7 @@ pub async fn a_blocked_key_waits_for_an_operator(kind: Kind, _: Guarantees) {
     world.publish(&outbox, [message("k", "2"), message("other", "o")]).await;
     sink.wait_for(2, SOON).await;
     assert_eq!(sink.payloads(), ["o", "o"]);
-    assert_eq!(world.backend.pending().await.unwrap(), 3);
+    world.wait_count("SELECT count(*) FROM outbox", 3, SOON).await;
     bad.store(false, Ordering::Relaxed);
     let blocked = world.backend.ids("SELECT message_id FROM outbox WHERE hold = 2").await.unwrap();
     world.backend.unblock(blocked[0]).await.unwrap();

@@ -3,4 +3,4 @@
 DELETE FROM outbox
  WHERE id >= $2
    AND id <= $3
-   AND (id IN (SELECT unnest($1))) IS TRUE
+   AND (id IN (SELECT unnest($1::bigint[]))) IS TRUE

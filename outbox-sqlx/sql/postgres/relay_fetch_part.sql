@@ -6,7 +6,7 @@
 -- and the wanted rows come out in the order of the index; the reader checks that ids grow.
 WITH scanned AS MATERIALIZED (
     SELECT id,
-           CASE WHEN shard BETWEEN 0 AND 63 THEN ($5 >> shard) & 1 = 1 ELSE $6 END
+           CASE WHEN shard BETWEEN 0 AND 63 THEN ($5::bigint >> shard) & 1 = 1 ELSE $6::boolean END
            AND topic <> ALL ($9::text[])
            AND CASE WHEN message_key IS NULL THEN true
                     ELSE (topic, message_key) NOT IN (SELECT * FROM unnest($7::text[], $8::text[]))
@@ -26,7 +26,7 @@ WITH scanned AS MATERIALIZED (
   WHERE due_at <= now()
     AND (due_at, id) > ($10, $11)
     AND hold < 2
-    AND ($13 >> CASE WHEN shard BETWEEN 0 AND 63 THEN shard ELSE 0 END) & 1 = 1
+    AND ($13::bigint >> CASE WHEN shard BETWEEN 0 AND 63 THEN shard ELSE 0 END) & 1 = 1
     AND (hold = 1
          OR topic <> ALL ($9::text[])
             AND CASE WHEN message_key IS NULL THEN true
@@ -37,10 +37,10 @@ WITH scanned AS MATERIALIZED (
 UNION ALL
 (SELECT o.id, o.message_id, o.shard, o.topic, o.message_key, o.payload, o.headers, o.created_at, o.due_at,
         o.hold, o.attempts
-   FROM (SELECT id FROM scanned WHERE wanted LIMIT $3) AS mine
+   FROM (SELECT id FROM scanned WHERE wanted LIMIT $3::bigint) AS mine
    JOIN outbox o ON o.id = mine.id)
 UNION ALL
 -- Only where all of `scanned` was looked through: the last id looked at, and how many were.
 (SELECT max(id), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, count(*)::integer
    FROM scanned
- HAVING (SELECT count(*) FROM (SELECT FROM scanned WHERE wanted LIMIT $3) AS mine) < $3)
+ HAVING (SELECT count(*) FROM (SELECT FROM scanned WHERE wanted LIMIT $3::bigint) AS mine) < $3)

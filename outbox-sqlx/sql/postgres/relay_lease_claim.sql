@@ -5,7 +5,7 @@ WITH free AS MATERIALIZED (
     SELECT shard
       FROM outbox_shard
      WHERE (lease_until IS NULL OR lease_until <= clock_timestamp())
-       AND ($3 >> shard) & 1 = 0
+       AND ($3::bigint >> shard) & 1 = 0
      ORDER BY shard
      LIMIT $4
        FOR UPDATE SKIP LOCKED
@@ -13,7 +13,7 @@ WITH free AS MATERIALIZED (
 UPDATE outbox_shard s
    SET owner = $1,
        epoch = s.epoch + 1,
-       lease_until = clock_timestamp() + $2 * interval '1 microsecond',
+       lease_until = clock_timestamp() + $2::bigint * interval '1 microsecond',
        rewind_to = NULL
   FROM free
  WHERE s.shard = free.shard

@@ -9,7 +9,7 @@ WITH stale AS (
                         FOR UPDATE SKIP LOCKED)
 ), me AS (
     INSERT INTO outbox_relay (relay, seen_until)
-    VALUES ($1, clock_timestamp() + $2 * interval '1 microsecond')
+    VALUES ($1, clock_timestamp() + $2::bigint * interval '1 microsecond')
     ON CONFLICT (relay) DO UPDATE SET seen_until = EXCLUDED.seen_until
 )
 SELECT 1 + count(*) FROM outbox_relay WHERE relay <> $1 AND seen_until > clock_timestamp()

@@ -1,10 +1,10 @@
 -- Gives the shards of the bit mask $3 back, and renews the others. Safe: a lease that has run out is not
 -- renewed (another may be taking it right now) and has to be claimed again, under a new epoch.
 UPDATE outbox_shard
-   SET owner = CASE WHEN ($3 >> shard) & 1 = 1 THEN NULL ELSE owner END,
-       lease_until = CASE WHEN ($3 >> shard) & 1 = 1 THEN NULL
-                          ELSE clock_timestamp() + $2 * interval '1 microsecond'
+   SET owner = CASE WHEN ($3::bigint >> shard) & 1 = 1 THEN NULL ELSE owner END,
+       lease_until = CASE WHEN ($3::bigint >> shard) & 1 = 1 THEN NULL
+                          ELSE clock_timestamp() + $2::bigint * interval '1 microsecond'
                      END
  WHERE owner = $1
-   AND (($3 >> shard) & 1 = 1 OR lease_until > clock_timestamp())
+   AND (($3::bigint >> shard) & 1 = 1 OR lease_until > clock_timestamp())
 RETURNING shard, epoch, owner IS NOT NULL

@@ -88,9 +88,10 @@ pub(super) async fn holds(
         .await?;
     let mut holds = Holds::default();
     for row in &rows {
-        let kind: i16 = row.try_get(0)?;
+        let kind: i32 = row.try_get(0)?;
         let id: i64 = row.try_get(1)?;
-        let shard = Shard::from_stored(row.try_get(2)?);
+        let shard: i32 = row.try_get(2)?;
+        let shard = Shard::from_stored(i16::try_from(shard).unwrap_or(-1));
         let text = |column| row.try_get::<&str, _>(column).map(Arc::<str>::from);
         match kind {
             0 => holds.held.push((id, shard, text(3)?, text(4)?)),

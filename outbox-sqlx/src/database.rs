@@ -10,9 +10,7 @@ use crate::schema::SchemaDatabase;
 /// A database that the outbox can live in: `sqlx::Postgres` or `sqlx::Sqlite`, with the feature of that name.
 ///
 /// Sealed: how a transaction is begun and committed safely is this crate's business.
-pub trait OutboxDatabase:
-    Database + sealed::Sealed + SchemaDatabase + DeadDatabase + PurgeDatabase
-{
+pub trait OutboxDatabase: Database + sealed::Sealed + SchemaDatabase + DeadDatabase + PurgeDatabase {
     /// Begins a transaction such that dropping this future leaves no connection of the pool inside one.
     fn begin(
         pool: &Pool<Self>,

@@ -139,10 +139,8 @@ pub trait DeadDatabase: Database {
     ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
 
     /// Makes a blocked message due; returns how many that were.
-    fn unblock_row(
-        pool: &Pool<Self>,
-        id: MessageId,
-    ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
+    fn unblock_row(pool: &Pool<Self>, id: MessageId)
+    -> impl Future<Output = Result<u64, OutboxError>> + Send;
 }
 
 /// The methods whose code is the same for each database but for the SQL files.
@@ -242,7 +240,11 @@ macro_rules! dead_queries {
                 .map_err(OutboxError::database("looking for a parked key"))
         }
 
-        async fn unpark(connection: &mut Self::Connection, topic: &str, key: &str) -> Result<(), OutboxError> {
+        async fn unpark(
+            connection: &mut Self::Connection,
+            topic: &str,
+            key: &str,
+        ) -> Result<(), OutboxError> {
             sqlx::query(sql!($folder, "/unpark.sql"))
                 .bind(topic)
                 .bind(key)

@@ -128,7 +128,9 @@ pub enum OutboxError {
     },
 
     /// There is no such message among the dead letters or the blocked ones.
-    #[error("there is no dead or blocked message {id}: it was redriven, discarded or removed by retention, or never died")]
+    #[error(
+        "there is no dead or blocked message {id}: it was redriven, discarded or removed by retention, or never died"
+    )]
     NotDead {
         /// The message.
         id: MessageId,
@@ -192,7 +194,10 @@ fn is_retryable(error: &sqlx::Error) -> bool {
     }
 }
 
-#[allow(unused_variables, reason = "without a database feature there is no code to look at")]
+#[allow(
+    unused_variables,
+    reason = "without a database feature there is no code to look at"
+)]
 fn is_retryable_code(error: &dyn sqlx::error::DatabaseError) -> bool {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
@@ -233,7 +238,10 @@ impl OutboxError {
     }
 }
 
-#[allow(unused_variables, reason = "without a database feature there is no code to look at")]
+#[allow(
+    unused_variables,
+    reason = "without a database feature there is no code to look at"
+)]
 fn says_rolled_back(error: &dyn sqlx::error::DatabaseError) -> bool {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {

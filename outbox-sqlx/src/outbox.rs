@@ -224,7 +224,10 @@ impl Outbox {
         };
         if let Err(error) = tx.rollback().await {
             // The connection is gone, and the transaction with it; the cause is what the caller needs.
-            tracing::debug!(error = &error as &dyn std::error::Error, "rollback was not answered");
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "rollback was not answered"
+            );
         }
         Err(failure)
     }
@@ -325,7 +328,9 @@ impl Outbox {
     /// A message that already says which trace it belongs to keeps it: whoever forwards one is not its creator.
     fn add_trace(&self, span: &tracing::Span, messages: &mut [Message]) {
         let Some(source) = &self.shared.trace else { return };
-        let Some(trace) = span.in_scope(|| source()) else { return };
+        let Some(trace) = span.in_scope(|| source()) else {
+            return;
+        };
         for message in messages {
             if message.headers().get(Headers::TRACEPARENT).is_none() {
                 trace.write_to(message.headers_mut());
@@ -389,7 +394,10 @@ impl OutboxBuilder {
 
     /// Asked at each publish, inside of the span that creates the message, for that span's W3C trace
     /// context; it is stored with messages that have none. Default: none is stored.
-    pub fn trace_context(mut self, source: impl Fn() -> Option<TraceContext> + Send + Sync + 'static) -> Self {
+    pub fn trace_context(
+        mut self,
+        source: impl Fn() -> Option<TraceContext> + Send + Sync + 'static,
+    ) -> Self {
         self.trace = Some(Arc::new(source));
         self
     }

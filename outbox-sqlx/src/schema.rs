@@ -191,7 +191,8 @@ pub trait SchemaDatabase: sqlx::Database<Connection: Migrate> {
     const DIALECT: Dialect;
 
     /// Lets nobody else migrate until the transaction ends.
-    fn lock_schema(connection: &mut Self::Connection) -> impl Future<Output = Result<(), OutboxError>> + Send;
+    fn lock_schema(connection: &mut Self::Connection)
+    -> impl Future<Output = Result<(), OutboxError>> + Send;
 
     /// Looks which tables there are.
     fn tables(connection: &mut Self::Connection) -> impl Future<Output = Result<Tables, OutboxError>> + Send;
@@ -219,7 +220,11 @@ macro_rules! schema_database {
                     .fetch_one(connection)
                     .await
                     .map_err(OutboxError::database("looking for the outbox's tables"))?;
-                Ok(Tables { outbox, schema, books })
+                Ok(Tables {
+                    outbox,
+                    schema,
+                    books,
+                })
             }
 
             async fn version(connection: &mut Self::Connection) -> Result<i64, OutboxError> {

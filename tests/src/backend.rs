@@ -109,9 +109,16 @@ impl Backend {
 
     /// Everything that committed.
     pub async fn committed(&self) -> Result<Vec<Committed>> {
-        let rows: Vec<(String, String, i64)> =
-            on_pool!(self, pool => sqlx::query_as("SELECT message_id, key, seq FROM business").fetch_all(pool).await?);
-        rows.into_iter().map(|(id, key, seq)| Ok(Committed { id: id.parse()?, key, seq })).collect()
+        let rows: Vec<(String, String, i64)> = on_pool!(self, pool => sqlx::query_as("SELECT message_id, key, seq FROM business").fetch_all(pool).await?);
+        rows.into_iter()
+            .map(|(id, key, seq)| {
+                Ok(Committed {
+                    id: id.parse()?,
+                    key,
+                    seq,
+                })
+            })
+            .collect()
     }
 
     /// One number.

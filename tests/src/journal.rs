@@ -36,7 +36,10 @@ impl Journal {
             .read(true)
             .open(path)
             .with_context(|| format!("can't open the journal {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+        })
     }
 
     /// Where it is.
@@ -49,7 +52,12 @@ impl Journal {
         let mut lines = String::new();
         for message in messages {
             let seq = std::str::from_utf8(message.payload())?;
-            lines += &format!("{} {} {}\n", message.id(), message.key().unwrap_or("-"), seq.trim());
+            lines += &format!(
+                "{} {} {}\n",
+                message.id(),
+                message.key().unwrap_or("-"),
+                seq.trim()
+            );
         }
         (&self.file).write_all(lines.as_bytes())?;
         Ok(())
@@ -77,7 +85,11 @@ impl Journal {
                 let (Some(id), Some(key), Some(seq)) = (words.next(), words.next(), words.next()) else {
                     bail!("not a line of a journal: {line:?}");
                 };
-                Ok(Delivered { id: id.parse()?, key: key.to_owned(), seq: seq.parse()? })
+                Ok(Delivered {
+                    id: id.parse()?,
+                    key: key.to_owned(),
+                    seq: seq.parse()?,
+                })
             })
             .collect()
     }

@@ -58,7 +58,10 @@ impl RecordingSink {
 
     /// The payloads taken, as text.
     pub fn payloads(&self) -> Vec<String> {
-        lock(&self.shared.taken).iter().map(|(message, _)| String::from_utf8_lossy(message.payload()).into_owned()).collect()
+        lock(&self.shared.taken)
+            .iter()
+            .map(|(message, _)| String::from_utf8_lossy(message.payload()).into_owned())
+            .collect()
     }
 
     /// Waits until so many were taken.
@@ -68,7 +71,11 @@ impl RecordingSink {
     pub async fn wait_for(&self, count: usize, limit: Duration) {
         let mut counts = self.shared.count.subscribe();
         let waited = tokio::time::timeout(limit, counts.wait_for(|now| *now >= count)).await;
-        assert!(waited.is_ok(), "{} of {count} messages arrived within {limit:?}", lock(&self.shared.taken).len());
+        assert!(
+            waited.is_ok(),
+            "{} of {count} messages arrived within {limit:?}",
+            lock(&self.shared.taken).len()
+        );
     }
 
     /// Waits until the sink was asked so often, whatever it answered (each message and each failed call counts).
@@ -78,7 +85,11 @@ impl RecordingSink {
     pub async fn wait_for_attempts(&self, count: usize, limit: Duration) {
         let mut counts = self.shared.attempts.subscribe();
         let waited = tokio::time::timeout(limit, counts.wait_for(|now| *now >= count)).await;
-        assert!(waited.is_ok(), "{} of {count} attempts within {limit:?}", *self.shared.attempts.borrow());
+        assert!(
+            waited.is_ok(),
+            "{} of {count} attempts within {limit:?}",
+            *self.shared.attempts.borrow()
+        );
     }
 
     /// How often it was asked.
@@ -102,7 +113,9 @@ impl Publisher for RecordingSink {
     }
 
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), PublishError>> {
-        self.shared.attempts.send_modify(|attempts| *attempts += batch.len());
+        self.shared
+            .attempts
+            .send_modify(|attempts| *attempts += batch.len());
         if *self.shared.down.borrow() {
             return vec![Err(PublishError::unavailable("the sink is down")); batch.len()];
         }
@@ -122,6 +135,10 @@ impl Publisher for RecordingSink {
     }
 
     async fn probe(&self) -> Result<(), PublishError> {
-        if *self.shared.down.borrow() { Err(PublishError::unavailable("the sink is down")) } else { Ok(()) }
+        if *self.shared.down.borrow() {
+            Err(PublishError::unavailable("the sink is down"))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -44,7 +44,11 @@ impl JournalSink {
     }
 
     fn refused_keys(&self) -> HashSet<String> {
-        let text = self.rules.refuse.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        let text = self
+            .rules
+            .refuse
+            .as_ref()
+            .and_then(|path| std::fs::read_to_string(path).ok());
         text.unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
@@ -60,7 +64,9 @@ impl Publisher for JournalSink {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().with_max_batch(self.rules.max_batch.unwrap_or(1_000)).with_max_in_flight(4)
+        Capabilities::new()
+            .with_max_batch(self.rules.max_batch.unwrap_or(1_000))
+            .with_max_in_flight(4)
     }
 
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), PublishError>> {
@@ -82,7 +88,11 @@ impl Publisher for JournalSink {
             refused.insert(key.clone());
         }
         let is_refused = |message: &Message| message.key().is_some_and(|key| refused.contains(key));
-        let taken: Vec<Message> = batch.iter().filter(|message| !is_refused(message)).cloned().collect();
+        let taken: Vec<Message> = batch
+            .iter()
+            .filter(|message| !is_refused(message))
+            .cloned()
+            .collect();
         if let Err(error) = self.journal.append(&taken) {
             return vec![Err(PublishError::unavailable(error.to_string())); batch.len()];
         }
@@ -91,11 +101,21 @@ impl Publisher for JournalSink {
         }
         batch
             .iter()
-            .map(|message| if is_refused(message) { Err(PublishError::refused("refused by rule")) } else { Ok(()) })
+            .map(|message| {
+                if is_refused(message) {
+                    Err(PublishError::refused("refused by rule"))
+                } else {
+                    Ok(())
+                }
+            })
             .collect()
     }
 
     async fn probe(&self) -> Result<(), PublishError> {
-        if self.is_down() { Err(PublishError::unavailable("the sink is down")) } else { Ok(()) }
+        if self.is_down() {
+            Err(PublishError::unavailable("the sink is down"))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -52,7 +52,8 @@ impl Verdict {
             delivered: delivered_ids.len(),
             duplicates_delivered: delivered.len() - delivered_ids.len(),
             lost: missing.saturating_sub(dead),
-            ghost: delivered_ids.difference(&committed_ids).count() + delivered_ids.intersection(&rolled_back).count(),
+            ghost: delivered_ids.difference(&committed_ids).count()
+                + delivered_ids.intersection(&rolled_back).count(),
             order_violations: order_violations(&delivered),
             undone: acknowledged.difference(&committed_ids).count(),
             dead,
@@ -114,7 +115,11 @@ mod tests {
     #[test]
     fn only_first_deliveries_count_for_order() {
         let ids: Vec<MessageId> = (0..3).map(|_| MessageId::new()).collect();
-        let line = |n: usize| Delivered { id: ids[n], key: "k".into(), seq: n as i64 + 1 };
+        let line = |n: usize| Delivered {
+            id: ids[n],
+            key: "k".into(),
+            seq: n as i64 + 1,
+        };
         assert_eq!(order_violations(&[line(0), line(1), line(0), line(2)]), 0);
         assert_eq!(order_violations(&[line(1), line(0), line(2)]), 1);
     }

@@ -65,14 +65,20 @@ impl Workload {
         let mut writers = JoinSet::new();
         let started = Arc::new(AtomicU64::new(log.count()));
         for writer in 0..self.writers {
-            let (workload, backend, outbox, log, started) =
-                (self.clone(), backend.clone(), outbox.clone(), log.clone(), started.clone());
+            let (workload, backend, outbox, log, started) = (
+                self.clone(),
+                backend.clone(),
+                outbox.clone(),
+                log.clone(),
+                started.clone(),
+            );
             writers.spawn(async move {
                 let mut random = fastrand::Rng::with_seed(workload.seed ^ (u64::from(writer) << 32));
                 while started.fetch_add(1, Ordering::Relaxed) < workload.messages {
                     loop {
                         let key = format!("k{}", random.u32(0..workload.keys));
-                        let roll_back = random.u32(0..workload.roll_back_one_in.max(1)) == 0 && workload.roll_back_one_in > 0;
+                        let roll_back = random.u32(0..workload.roll_back_one_in.max(1)) == 0
+                            && workload.roll_back_one_in > 0;
                         let write = backend.write(&outbox, &key, roll_back).await;
                         log.record(write);
                         if workload.pause > Duration::ZERO {

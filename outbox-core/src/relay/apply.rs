@@ -60,6 +60,8 @@ impl RelayLoop {
             }
             (Statement::Leave, _) => self.left = true,
             (Statement::Fetch { cohort, fetch }, Answer::Page(page)) => {
+                // Not already when it connects: what fails may be the statement after that, each time.
+                self.errors_in_a_row = 0;
                 self.page(cohort, fetch.due_rows > 0, page, now, took);
             }
             (Statement::Horizon { cohort }, Answer::Horizon(horizon)) => {
@@ -113,11 +115,11 @@ impl RelayLoop {
             self.unusable = Some(error);
             return;
         }
-        let failed = match self.connection {
-            Connection::Closed { failed, .. } => failed.saturating_add(1),
-            Connection::Open => 0,
-        };
-        let pause = RECONNECT.0.saturating_mul(1 << failed.min(16)).min(RECONNECT.1);
+        let pause = RECONNECT
+            .0
+            .saturating_mul(1 << self.errors_in_a_row.min(16))
+            .min(RECONNECT.1);
+        self.errors_in_a_row = self.errors_in_a_row.saturating_add(1);
         let cause: &dyn std::error::Error = &error;
         tracing::warn!(
             relay = self.config.name,
@@ -125,10 +127,7 @@ impl RelayLoop {
             ?pause,
             "the database failed; connecting again"
         );
-        self.connection = Connection::Closed {
-            open_at: now + pause,
-            failed,
-        };
+        self.connection = Connection::Closed { open_at: now + pause };
         // Outcomes are settled when the connection is back; whether they were settled by the statement
         // that failed is unknown, and does not matter: settling twice changes nothing.
         match statement {

@@ -23,7 +23,7 @@ impl RelayLoop {
     /// room, then new rows.
     pub(super) fn next_statement(&mut self, now: Instant) -> Option<Statement> {
         match self.connection {
-            Connection::Closed { open_at, .. } if open_at <= now => return Some(Statement::Open),
+            Connection::Closed { open_at } if open_at <= now => return Some(Statement::Open),
             Connection::Closed { .. } => return None,
             Connection::Open => {}
         }
@@ -198,7 +198,7 @@ impl RelayLoop {
         }
         if !self.waiting_for_store {
             match self.connection {
-                Connection::Closed { open_at, .. } => at_latest(open_at),
+                Connection::Closed { open_at } => at_latest(open_at),
                 Connection::Open => {
                     at_latest(self.lease_at);
                     if self.stopping.is_none() && !self.ownership.active().is_empty() {

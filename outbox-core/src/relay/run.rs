@@ -99,11 +99,9 @@ impl Relay {
             stats: self.stats,
             random: fastrand::Rng::new(),
             waiting_for_store: false,
-            connection: Connection::Closed {
-                open_at: now,
-                failed: 0,
-            },
+            connection: Connection::Closed { open_at: now },
             opened_once: false,
+            errors_in_a_row: 0,
             delivered: Vec::new(),
             failed: Vec::new(),
             malformed: HashSet::new(),
@@ -163,6 +161,8 @@ pub(super) struct RelayLoop {
     pub(super) waiting_for_store: bool,
     pub(super) connection: Connection,
     pub(super) opened_once: bool,
+    /// Errors of the database since it last gave a page.
+    pub(super) errors_in_a_row: u32,
     /// Outcomes to be settled.
     pub(super) delivered: Vec<i64>,
     pub(super) failed: Vec<Failure>,
@@ -190,7 +190,7 @@ pub(super) struct RelayLoop {
 /// Whether the store is connected.
 pub(super) enum Connection {
     Open,
-    Closed { open_at: Instant, failed: u32 },
+    Closed { open_at: Instant },
 }
 
 /// After the drain's time is over, what is known is still settled for this long.

@@ -52,7 +52,10 @@ impl DeadDatabase for Postgres {
         reason: &str,
         by: &str,
     ) -> Result<u64, OutboxError> {
-        for sql in [sql!("postgres/discard_dead.sql"), sql!("postgres/discard_blocked.sql")] {
+        for sql in [
+            sql!("postgres/discard_dead.sql"),
+            sql!("postgres/discard_blocked.sql"),
+        ] {
             let count: i64 = sqlx::query_scalar(sql)
                 .bind(id.0)
                 .bind(reason)

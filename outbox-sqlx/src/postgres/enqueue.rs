@@ -4,8 +4,8 @@ use outbox_core::{Enqueue, Message, Order};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::error::OutboxError;
-use crate::sql_store::{DueMicros, SqlStore};
 use crate::sql::sql;
+use crate::sql_store::{DueMicros, SqlStore};
 
 const PUBLISH: &str = sql!("postgres/publish.sql");
 const PUBLISH_HEADERS: &str = sql!("postgres/publish_headers.sql");
@@ -106,9 +106,9 @@ async fn write_one(connection: &mut PgConnection, message: &Message) -> sqlx::Re
 }
 
 async fn write_many(connection: &mut PgConnection, messages: &[Message]) -> sqlx::Result<()> {
-    let full = messages
-        .iter()
-        .any(|message| !message.headers().is_empty() || !DueMicros::of(message.due()).unwrap_or_default().is_now());
+    let full = messages.iter().any(|message| {
+        !message.headers().is_empty() || !DueMicros::of(message.due()).unwrap_or_default().is_now()
+    });
     let ids: Vec<_> = messages.iter().map(|message| message.id().0).collect();
     let shards: Vec<_> = messages
         .iter()
@@ -173,4 +173,3 @@ fn explain(doing: &'static str) -> impl FnOnce(sqlx::Error) -> OutboxError {
         _ => OutboxError::database(doing)(error),
     }
 }
-

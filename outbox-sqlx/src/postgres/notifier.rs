@@ -114,7 +114,10 @@ impl NotifierBuilder {
                 outcome => {
                     connection = None;
                     if let Ok(Err(error)) = outcome {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "notifying relays failed");
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "notifying relays failed"
+                        );
                     } else {
                         tracing::warn!("notifying relays: no answer from the database");
                     }

@@ -28,7 +28,9 @@ impl OutboxDatabase for Postgres {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION) => {
                 Err(OutboxError::TransactionAborted)
             }
-            Err(error) => Err(OutboxError::database("asking for the transaction before its commit")(error)),
+            Err(error) => Err(OutboxError::database(
+                "asking for the transaction before its commit",
+            )(error)),
         }
     }
 }

@@ -54,7 +54,10 @@ impl DeadDatabase for Sqlite {
     ) -> Result<u64, OutboxError> {
         for (note, remove) in [
             (sql!("sqlite/discard_dead.sql"), sql!("sqlite/discarded_dead.sql")),
-            (sql!("sqlite/discard_blocked.sql"), sql!("sqlite/discarded_blocked.sql")),
+            (
+                sql!("sqlite/discard_blocked.sql"),
+                sql!("sqlite/discarded_blocked.sql"),
+            ),
         ] {
             sqlx::query(note)
                 .bind(id.0)

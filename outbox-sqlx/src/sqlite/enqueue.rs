@@ -4,8 +4,8 @@ use outbox_core::{Enqueue, Message, Order};
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
 use crate::error::OutboxError;
-use crate::sql_store::{DueMicros, SqlStore};
 use crate::sql::sql;
+use crate::sql_store::{DueMicros, SqlStore};
 
 const PUBLISH: &str = sql!("sqlite/publish.sql");
 const PUBLISH_FULL: &str = sql!("sqlite/publish_full.sql");
@@ -24,7 +24,11 @@ impl Statements {
     fn new(one: &str) -> Self {
         let row = one.rsplit_once("VALUES ").map_or("", |(_, row)| row);
         let sizes = 0..=STATEMENT_ROWS.ilog2();
-        Self(sizes.map(|n| one.to_owned() + &format!(", {row}").repeat((1 << n) - 1)).collect())
+        Self(
+            sizes
+                .map(|n| one.to_owned() + &format!(", {row}").repeat((1 << n) - 1))
+                .collect(),
+        )
     }
 
     /// The statement for the most of `rows` rows that one may write, and how many that are.

@@ -46,14 +46,19 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_env_filter("outbox=info,outbox_core=info").with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter("outbox=info,outbox_core=info")
+        .with_writer(std::io::stderr)
+        .init();
     let arguments = Arguments::parse();
     let backend = Backend::connect(&arguments.database).await?;
     let rules = SinkRules {
         latency: Duration::from_millis(arguments.latency_ms),
         down: arguments.down,
         refuse: arguments.refuse,
-        stall: arguments.stall_key.map(|key| (key, Duration::from_millis(arguments.stall_ms))),
+        stall: arguments
+            .stall_key
+            .map(|key| (key, Duration::from_millis(arguments.stall_ms))),
         abort_before: arguments.abort_before,
         abort_after: arguments.abort_after,
         max_batch: arguments.max_batch,
@@ -63,12 +68,17 @@ async fn main() -> Result<()> {
     config.publish_timeout = Duration::from_millis(arguments.publish_timeout_ms);
     config.page_rows = arguments.page_rows;
     config.drain_timeout = Duration::from_secs(5);
-    config.default_policy = RetryPolicy::DEFAULT.with_max_attempts(arguments.max_attempts).with_backoff(
-        Duration::from_millis(10),
-        Duration::from_millis(20),
-        Duration::from_millis(200),
-    );
-    let relay = backend.relay(JournalSink::new(Journal::open(&arguments.journal)?, rules), config)?;
+    config.default_policy = RetryPolicy::DEFAULT
+        .with_max_attempts(arguments.max_attempts)
+        .with_backoff(
+            Duration::from_millis(10),
+            Duration::from_millis(20),
+            Duration::from_millis(200),
+        );
+    let relay = backend.relay(
+        JournalSink::new(Journal::open(&arguments.journal)?, rules),
+        config,
+    )?;
     let stats = relay.stats();
     let stop = CancellationToken::new();
     let asked = stop.clone();

@@ -44,14 +44,24 @@ impl World {
                 (database.url().to_owned(), Some(database))
             }
         };
-        Some(Self { backend: Backend::set_up(&url).await.unwrap(), url, scratch, _database: database })
+        Some(Self {
+            backend: Backend::set_up(&url).await.unwrap(),
+            url,
+            scratch,
+            _database: database,
+        })
     }
 
     /// A database that is there already, at a server the test may harm.
     pub async fn at(url: String) -> Self {
         show_logs();
         let scratch = Scratch::new().unwrap();
-        Self { backend: Backend::set_up(&url).await.unwrap(), url, scratch, _database: None }
+        Self {
+            backend: Backend::set_up(&url).await.unwrap(),
+            url,
+            scratch,
+            _database: None,
+        }
     }
 
     pub fn journal(&self) -> Journal {
@@ -61,21 +71,34 @@ impl World {
     /// A relay in a process of its own.
     pub fn spawn_relay(&self, more: &[&str]) -> ChildProcess {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fault-relay"));
-        command.args(["--database", &self.url, "--journal"]).arg(self.scratch.path().join("journal")).args(more);
+        command
+            .args(["--database", &self.url, "--journal"])
+            .arg(self.scratch.path().join("journal"))
+            .args(more);
         let mut relay = ChildProcess::spawn(command).unwrap();
         relay.line_where(SOON, |line| line == "ready").unwrap();
         relay
     }
 
     /// Publishes messages, each in a transaction of its own.
-    pub async fn publish(&self, outbox: &Outbox, messages: impl IntoIterator<Item = outbox_core::MessageBuilder>) {
+    pub async fn publish(
+        &self,
+        outbox: &Outbox,
+        messages: impl IntoIterator<Item = outbox_core::MessageBuilder>,
+    ) {
         for message in messages {
             match &self.backend {
                 Backend::Postgres(pool) => {
-                    outbox.transaction(pool, async |tx| outbox.publish(tx, message.clone()).await).await.unwrap();
+                    outbox
+                        .transaction(pool, async |tx| outbox.publish(tx, message.clone()).await)
+                        .await
+                        .unwrap();
                 }
                 Backend::Sqlite(pool) => {
-                    outbox.transaction(pool, async |tx| outbox.publish(tx, message.clone()).await).await.unwrap();
+                    outbox
+                        .transaction(pool, async |tx| outbox.publish(tx, message.clone()).await)
+                        .await
+                        .unwrap();
                 }
             }
         }
@@ -84,7 +107,9 @@ impl World {
     /// One statement, put together by a test.
     pub async fn execute_text(&self, sql: String) {
         match &self.backend {
-            Backend::Postgres(pool) => drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Backend::Postgres(pool) => {
+                drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap())
+            }
             Backend::Sqlite(pool) => drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
         }
     }
@@ -102,7 +127,10 @@ impl World {
             if count == expected {
                 return;
             }
-            assert!(begun.elapsed() < limit, "{sql}: {count}, not {expected}, after {limit:?}");
+            assert!(
+                begun.elapsed() < limit,
+                "{sql}: {count}, not {expected}, after {limit:?}"
+            );
             // A table tells nobody when it changes.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -111,9 +139,13 @@ impl World {
 
 /// What the crates log, beside what a failed test printed. OUTBOX_TEST_LOG chooses.
 fn show_logs() {
-    let filter = std::env::var("OUTBOX_TEST_LOG").unwrap_or_else(|_| "outbox_core=info,outbox_sqlx=info".into());
+    let filter =
+        std::env::var("OUTBOX_TEST_LOG").unwrap_or_else(|_| "outbox_core=info,outbox_sqlx=info".into());
     // Another test of this process may have been first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
 }
 
 pub fn sqlite_url(folder: &Path) -> String {
@@ -130,7 +162,11 @@ pub struct Running {
 impl Running {
     pub fn start(relay: Relay) -> Self {
         let (stats, stop) = (relay.stats(), CancellationToken::new());
-        Self { stats, task: tokio::spawn(relay.run(stop.clone())), stop }
+        Self {
+            stats,
+            task: tokio::spawn(relay.run(stop.clone())),
+            stop,
+        }
     }
 
     pub async fn stop(self) -> Stopped {
@@ -140,7 +176,12 @@ impl Running {
 }
 
 /// Starts a relay in this process that hears `outbox`.
-pub fn start(world: &World, outbox: &Outbox, sink: impl Publisher, change: impl FnOnce(&mut RelayConfig)) -> Running {
+pub fn start(
+    world: &World,
+    outbox: &Outbox,
+    sink: impl Publisher,
+    change: impl FnOnce(&mut RelayConfig),
+) -> Running {
     let mut config = RelayConfig::default();
     config.lease = Duration::from_secs(2);
     config.publish_timeout = Duration::from_millis(1_000);
@@ -150,22 +191,37 @@ pub fn start(world: &World, outbox: &Outbox, sink: impl Publisher, change: impl 
         Duration::from_millis(50),
     );
     change(&mut config);
-    Running::start(world.backend.relay(sink, config).unwrap().with_wake(outbox.waker()))
+    Running::start(
+        world
+            .backend
+            .relay(sink, config)
+            .unwrap()
+            .with_wake(outbox.waker()),
+    )
 }
 
 /// A message of `key` whose payload is `text`.
 pub fn message(key: &str, text: &str) -> outbox_core::MessageBuilder {
-    Message::builder("work.done").key(key).payload(text.to_owned(), "text/plain")
+    Message::builder("work.done")
+        .key(key)
+        .payload(text.to_owned(), "text/plain")
 }
 
 /// Rounds of a fault test: few by default, many with `--full`.
 pub fn rounds(short: u32, full: u32) -> u32 {
-    if outbox_test_harness::environment::is_full() { full } else { short }
+    if outbox_test_harness::environment::is_full() {
+        full
+    } else {
+        short
+    }
 }
 
 /// The seed of a run: printed, and taken from OUTBOX_TEST_SEED when that is set.
 pub fn seed() -> u64 {
-    let seed = std::env::var("OUTBOX_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed = std::env::var("OUTBOX_TEST_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
     println!("seed={seed}");
     seed
 }

@@ -1,4 +1,10 @@
 use super::suite::Guarantees;
 use crate::support::Kind;
 
-conformance!(Kind::Postgres, Guarantees { several_relays: true, id_is_taken_before_commit: true });
+conformance!(
+    Kind::Postgres,
+    Guarantees {
+        several_relays: true,
+        id_is_taken_before_commit: true
+    }
+);

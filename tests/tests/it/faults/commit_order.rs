@@ -10,16 +10,25 @@ use crate::support::{Kind, SOON, World, message, rounds, start};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_in_the_opposite_order_of_ids() {
-    let Some(world) = World::new(Kind::Postgres).await else { return };
-    let Backend::Postgres(pool) = &world.backend else { return };
+    let Some(world) = World::new(Kind::Postgres).await else {
+        return;
+    };
+    let Backend::Postgres(pool) = &world.backend else {
+        return;
+    };
     let (outbox, sink) = (Outbox::new(), RecordingSink::new());
-    let relay = start(&world, &outbox, sink.clone(), |config| config.full_pass = Duration::from_secs(3600));
+    let relay = start(&world, &outbox, sink.clone(), |config| {
+        config.full_pass = Duration::from_secs(3600)
+    });
     let (rounds, writers) = (rounds(20, 500) as usize, 16);
     for round in 0..rounds {
         let mut open = Vec::new();
         for writer in 0..writers {
             let mut tx = outbox.begin(pool).await.unwrap();
-            outbox.publish(&mut tx, message(&format!("{round}-{writer}"), "x")).await.unwrap();
+            outbox
+                .publish(&mut tx, message(&format!("{round}-{writer}"), "x"))
+                .await
+                .unwrap();
             open.push(tx);
         }
         while let Some(tx) = open.pop() {
@@ -28,24 +37,40 @@ async fn commits_in_the_opposite_order_of_ids() {
     }
     sink.wait_for(rounds * writers, SOON).await;
     world.wait_empty(SOON).await;
-    println!("{} messages committed in the opposite order of their ids: lost=0 late={}", rounds * writers, relay.stats.late.get());
-    assert_eq!(relay.stats.late.get(), 0, "found by passes from the floor, not by the last net");
+    println!(
+        "{} messages committed in the opposite order of their ids: lost=0 late={}",
+        rounds * writers,
+        relay.stats.late.get()
+    );
+    assert_eq!(
+        relay.stats.late.get(),
+        0,
+        "found by passes from the floor, not by the last net"
+    );
     assert!(relay.stop().await.is_clean());
     assert_eq!(sink.taken().len(), rounds * writers);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_stays_open_delays_nobody_else() {
-    let Some(world) = World::new(Kind::Postgres).await else { return };
-    let Backend::Postgres(pool) = &world.backend else { return };
+    let Some(world) = World::new(Kind::Postgres).await else {
+        return;
+    };
+    let Backend::Postgres(pool) = &world.backend else {
+        return;
+    };
     let (outbox, sink) = (Outbox::new(), RecordingSink::new());
-    let relay = start(&world, &outbox, sink.clone(), |config| config.full_pass = Duration::from_secs(3600));
+    let relay = start(&world, &outbox, sink.clone(), |config| {
+        config.full_pass = Duration::from_secs(3600)
+    });
     let mut slow = outbox.begin(pool).await.unwrap();
     outbox.publish(&mut slow, message("slow", "slow")).await.unwrap();
     let open_for = Duration::from_secs(rounds(3, 10).into());
     let (begun, mut lateness, mut sent) = (Instant::now(), Vec::new(), 0);
     while begun.elapsed() < open_for {
-        world.publish(&outbox, [message(&format!("k{}", sent % 50), "x")]).await;
+        world
+            .publish(&outbox, [message(&format!("k{}", sent % 50), "x")])
+            .await;
         let committed = Instant::now();
         sent += 1;
         sink.wait_for(sent, SOON).await;
@@ -63,7 +88,10 @@ async fn one_that_stays_open_delays_nobody_else() {
         at(0.99),
         at(1.0)
     );
-    assert!(at(0.99) < Duration::from_millis(250), "others wait for the open transaction");
+    assert!(
+        at(0.99) < Duration::from_millis(250),
+        "others wait for the open transaction"
+    );
     assert!(own < Duration::from_secs(2));
     assert_eq!(sink.payloads().last().map(String::as_str), Some("slow"));
     assert!(relay.stop().await.is_clean());

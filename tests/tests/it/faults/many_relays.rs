@@ -11,7 +11,9 @@ use crate::support::{Kind, SOON, World, rounds, seed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn relays_started_and_stopped_at_random() {
-    let Some(world) = World::new(Kind::Postgres).await else { return };
+    let Some(world) = World::new(Kind::Postgres).await else {
+        return;
+    };
     let (changes, seed) = (rounds(8, 60), seed());
     let mut random = fastrand::Rng::with_seed(seed);
     let (outbox, log, journal) = (Outbox::new(), Acknowledged::default(), world.journal());
@@ -56,5 +58,8 @@ async fn relays_started_and_stopped_at_random() {
         assert!(relay.wait_timeout(SOON).unwrap().success());
     }
     println!("relays started, stopped and killed {changes} times:");
-    Verdict::of(&world.backend, &journal, &log, seed).await.unwrap().assert_kept();
+    Verdict::of(&world.backend, &journal, &log, seed)
+        .await
+        .unwrap()
+        .assert_kept();
 }

@@ -11,7 +11,9 @@ use crate::support::{SOON, World, rounds, seed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgres_killed_under_load() {
-    let Some(mut server) = requirement::private_postgres(&PostgresOptions::new().setting("max_connections", 100)) else {
+    let Some(mut server) =
+        requirement::private_postgres(&PostgresOptions::new().setting("max_connections", 100))
+    else {
         return;
     };
     let world = World::at(server.url()).await;

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use outbox_core::relay::{
-    Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, Relay, RelayConfig, RelayStore,
-    ShardSet, StoreError,
-};
 use outbox_core::Shard;
+use outbox_core::relay::{
+    Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, Relay, RelayConfig,
+    RelayStore, ShardSet, StoreError,
+};
 use outbox_sqlx::Outbox;
 use outbox_sqlx::PostgresRelayStore;
 use outbox_tests::{Backend, RecordingSink};
@@ -76,17 +76,29 @@ impl<S: RelayStore> RelayStore for Pausing<S> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_appears_between_two_pages_keeps_its_place() {
-    let Some(world) = World::new(Kind::Postgres).await else { return };
-    let Backend::Postgres(pool) = &world.backend else { return };
+    let Some(world) = World::new(Kind::Postgres).await else {
+        return;
+    };
+    let Backend::Postgres(pool) = &world.backend else {
+        return;
+    };
     let (outbox, sink) = (Outbox::new(), RecordingSink::new());
     // Ids 1 to 5, then the open one, then enough for several pages of ten.
-    world.publish(&outbox, (0..5).map(|n| message(&format!("a{n}"), "x"))).await;
+    world
+        .publish(&outbox, (0..5).map(|n| message(&format!("a{n}"), "x")))
+        .await;
     let mut early = outbox.begin(pool).await.unwrap();
     outbox.publish(&mut early, message("k", "first")).await.unwrap();
-    world.publish(&outbox, (0..25).map(|n| message(&format!("b{n}"), "x"))).await;
+    world
+        .publish(&outbox, (0..25).map(|n| message(&format!("b{n}"), "x")))
+        .await;
 
     let ((paused, mut is_paused), (go_on, may_go_on)) = (mpsc::channel(1), mpsc::channel(1));
-    let store = Pausing { inner: PostgresRelayStore::new(pool), paused: Some(paused), go_on: may_go_on };
+    let store = Pausing {
+        inner: PostgresRelayStore::new(pool),
+        paused: Some(paused),
+        go_on: may_go_on,
+    };
     let mut config = RelayConfig::default();
     config.page_rows = 10;
     config.full_pass = Duration::from_secs(3600);
@@ -98,6 +110,10 @@ async fn a_row_that_appears_between_two_pages_keeps_its_place() {
     go_on.send(()).await.unwrap();
     sink.wait_for(32, SOON).await;
     relay.stop().await;
-    let of_key: Vec<_> = sink.payloads().into_iter().filter(|payload| payload != "x").collect();
+    let of_key: Vec<_> = sink
+        .payloads()
+        .into_iter()
+        .filter(|payload| payload != "x")
+        .collect();
     assert_eq!(of_key, ["first", "second"]);
 }

@@ -18,6 +18,7 @@ mod relay;
 mod schema;
 mod sql;
 mod sql_store;
+mod transaction;
 
 pub mod dead;
 pub mod maintenance;
@@ -35,3 +36,4 @@ pub use relay::SqliteRelayStore;
 pub use relay::{PostgresRelayStore, PostgresWakeListener};
 pub use schema::{Dialect, check_schema, migrate, schema_sql};
 pub use sql_store::SqlStore;
+pub use transaction::OutboxTransaction;

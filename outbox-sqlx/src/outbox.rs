@@ -13,6 +13,7 @@ use crate::database::OutboxDatabase;
 use crate::error::OutboxError;
 use crate::poison::{Attempt, Scope};
 use crate::sql_store::SqlStore;
+use crate::transaction::OutboxTransaction;
 
 pub(crate) type TraceSource = Arc<dyn Fn() -> Option<TraceContext> + Send + Sync>;
 
@@ -203,16 +204,18 @@ impl Outbox {
     pub async fn transaction<DB, T, E, F>(&self, pool: &Pool<DB>, body: F) -> Result<T, E>
     where
         DB: OutboxDatabase,
-        F: AsyncFnOnce(&mut Transaction<'static, DB>) -> Result<T, E>,
+        F: AsyncFnOnce(&mut OutboxTransaction<DB>) -> Result<T, E>,
         E: From<OutboxError>,
     {
-        let mut tx = DB::begin(pool).await?;
+        let mut tx = OutboxTransaction {
+            inner: DB::begin(pool).await?,
+        };
         let scope = Scope::default();
         let answer = scope.watch(body(&mut tx)).await;
         let failure = match answer {
             Ok(value) => match scope.failure() {
                 None => {
-                    let committed = DB::commit(tx).await;
+                    let committed = DB::commit(tx.inner).await;
                     // Also when the outcome is unknown: looking once too often is harmless.
                     self.wake();
                     committed?;
@@ -222,7 +225,7 @@ impl Outbox {
             },
             Err(error) => error,
         };
-        if let Err(error) = tx.rollback().await {
+        if let Err(error) = tx.inner.rollback().await {
             // The connection is gone, and the transaction with it; the cause is what the caller needs.
             tracing::debug!(
                 error = &error as &dyn std::error::Error,

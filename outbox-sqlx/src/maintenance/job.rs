@@ -79,6 +79,11 @@ impl Maintenance {
         });
     }
 
+    /// How many runs are under way: none or one.
+    pub fn running(&self) -> usize {
+        self.tracker.len()
+    }
+
     /// Stops a run between two of its steps and waits until nothing runs any more. Later starts do nothing.
     pub async fn shutdown(&self) {
         self.stop.cancel();

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use outbox_core::{Enqueue, Message, Order};
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
+use super::tx::check_open;
 use crate::error::OutboxError;
 use crate::sql::sql;
 use crate::sql_store::{DueMicros, SqlStore};
@@ -72,6 +73,7 @@ impl Enqueue<SqliteConnection> for SqlStore {
 }
 
 async fn write(connection: &mut SqliteConnection, messages: &[Message]) -> Result<(), OutboxError> {
+    check_open(connection).await?;
     if messages.len() <= STATEMENT_ROWS && messages.len().is_power_of_two() {
         return write_rows(connection, messages)
             .await

@@ -1,0 +1,22 @@
+//! One binary, so that it is linked once.
+//!
+//! SQLite needs nothing. Postgres tests need a server, whose URL is in `OUTBOX_TEST_POSTGRES_URL`; each test
+//! makes a database of its own there.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod begin;
+mod cancel;
+mod compile_fail;
+mod databases;
+mod dead;
+mod durability;
+mod foreign;
+mod limits;
+mod maintenance;
+mod notifier;
+mod ordered;
+mod publish;
+mod schema;
+mod scope;
+mod sqlite;
+mod trace;

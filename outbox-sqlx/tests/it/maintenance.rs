@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use outbox_sqlx::maintenance::{Purged, Retention, purge};
+use sqlx::Executor;
+
+use crate::databases::on_both;
+use crate::dead::bury;
+
+macro_rules! count {
+    ($pool:expr, $sql:expr) => {{
+        let value: i64 = sqlx::query_scalar($sql).fetch_one(&$pool).await.unwrap();
+        value
+    }};
+}
+
+const ARCHIVE: &str = "INSERT INTO outbox_archive (id, message_id, shard, topic, payload, headers, created_at, attempts) \
+    SELECT id, message_id, shard, topic, payload, headers, created_at, attempts FROM outbox_dead";
+
+on_both! {
+    async fn what_is_old_goes_in_small_steps_and_the_rest_stays(pool) {
+        let letters: Vec<_> = (1..=25).map(|n| (n, "a", Some("k"), "skipped")).collect();
+        bury(&pool, &letters).await;
+        pool.execute(ARCHIVE).await.unwrap();
+        let kept = purge(&pool, &Retention::DEFAULT, |_| {}).await.unwrap();
+        assert_eq!(kept.total(), 0);
+
+        let retention = Retention::DEFAULT.archive(Duration::ZERO).batch(10);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let mut steps = Vec::new();
+        let purged = purge(&pool, &retention, |so_far: &Purged| steps.push(so_far.total())).await.unwrap();
+        assert_eq!((purged.archive, purged.dead, purged.discarded, purged.elsewhere), (25, 0, 0, false));
+        assert_eq!(steps, [10, 20, 25]);
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_archive"), 0);
+
+        // Dead letters leave a note, and the notes go last.
+        let retention = Retention::DEFAULT.dead(Duration::ZERO).batch(10);
+        let purged = purge(&pool, &retention, |_| {}).await.unwrap();
+        assert_eq!((purged.dead, purged.discarded), (25, 0));
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_discarded WHERE discarded_by = 'retention'"), 25);
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_dead"), 0);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let purged = purge(&pool, &Retention::DEFAULT.discarded(Duration::ZERO), |_| {}).await.unwrap();
+        assert_eq!(purged.discarded, 25);
+        let purged = purge(&pool, &Retention::DEFAULT.archive(Duration::MAX).dead(Duration::MAX), |_| {}).await.unwrap();
+        assert_eq!(purged.total(), 0);
+    }
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_on_postgres() {
+    let Some(pool) = crate::databases::postgres().await else { return };
+    bury(&pool, &[(1, "a", None, "skipped")]).await;
+    let mut other = crate::databases::outsider(&pool).await;
+    other
+        .execute("SELECT pg_advisory_lock(hashtextextended('outbox maintenance', 7227467266))")
+        .await
+        .unwrap();
+    let retention = Retention::DEFAULT.dead(Duration::ZERO);
+    let purged = purge(&pool, &retention, |_| {}).await.unwrap();
+    assert!(purged.elsewhere && purged.total() == 0);
+    other.execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    // Dropped half-way, it gives the lock back by closing its connection.
+    for polls in 1..6 {
+        let mut dropped = Box::pin(purge(&pool, &Retention::DEFAULT, |_| {}));
+        crate::begin::poll_times(dropped.as_mut(), polls).await;
+    }
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while purge(&pool, &retention, |_| {}).await.unwrap().elsewhere {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[cfg(feature = "maintenance")]
+mod job {
+    use outbox_sqlx::maintenance::Maintenance;
+    use tokio_cron_scheduler::JobScheduler;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn runs_on_its_schedule_and_is_waited_for() {
+        let (_folder, pool) = crate::databases::sqlite_file().await;
+        bury(&pool, &[(1, "a", None, "skipped")]).await;
+        let maintenance = Maintenance::new(pool.clone(), Retention::DEFAULT.dead(Duration::ZERO));
+        let mut scheduler = JobScheduler::new().await.unwrap();
+        scheduler.add(maintenance.job("* * * * * *").unwrap()).await.unwrap();
+        assert!(maintenance.job("every tuesday").is_err());
+        scheduler.start().await.unwrap();
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while count!(pool, "SELECT count(*) FROM outbox_dead") > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .unwrap();
+        scheduler.shutdown().await.unwrap();
+        maintenance.shutdown().await;
+        // Nothing runs and nothing starts any more.
+        bury(&pool, &[(2, "a", None, "skipped")]).await;
+        maintenance.start();
+        maintenance.shutdown().await;
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_dead"), 1);
+    }
+
+    /// A slow run and an impatient scheduler: with a pool of one connection that is taken, the run waits.
+    #[tokio::test]
+    async fn never_overlaps_with_itself() {
+        let pool = crate::databases::sqlite().await;
+        bury(&pool, &[(1, "a", None, "skipped")]).await;
+        let held = pool.acquire().await.unwrap();
+        let maintenance = Maintenance::new(pool.clone(), Retention::DEFAULT.dead(Duration::ZERO));
+        for _ in 0..5 {
+            maintenance.start();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(maintenance.running(), 1);
+        drop(held);
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while maintenance.running() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_dead"), 0);
+        // And the next one starts.
+        bury(&pool, &[(2, "a", None, "skipped")]).await;
+        maintenance.start();
+        assert_eq!(maintenance.running(), 1);
+        maintenance.shutdown().await;
+        assert_eq!(maintenance.running(), 0);
+    }
+}

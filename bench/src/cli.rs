@@ -1,0 +1,270 @@
+//! What can be asked for on the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+use outbox_test_harness::postgres::without_password;
+
+/// Measures the outbox against floors that are written by hand and run in turn with it.
+///
+/// Each scenario prints a table, and with --json one JSON object. Figures of a busy machine are noise; ratios of one
+/// run are what carries over.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) scenario: Scenario,
+}
+
+/// What all scenarios have in common.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// postgres (a private server, started and removed), sqlite (a new file, removed), or a URL: postgres://… (a
+    /// database of its own is created there, and dropped) or sqlite:FILE (which must not exist yet)
+    #[arg(long, global = true, default_value = "postgres", value_name = "URL")]
+    pub(crate) database: DatabaseSpec,
+    /// Scale everything down so that the scenario takes about this long, with all its phases. Default: its full size
+    #[arg(long, global = true, value_name = "S", value_parser = seconds)]
+    pub(crate) seconds: Option<f64>,
+    /// Interleaved rounds of each side. Default: by scenario
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(5..))]
+    pub(crate) rounds: Option<u64>,
+    /// Print one JSON object on standard output; the table goes to standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Common {
+    /// Rounds asked for, or the scenario's own number.
+    pub(crate) fn rounds_or(&self, default: usize) -> usize {
+        match (self.rounds, self.seconds) {
+            (Some(rounds), _) => usize::try_from(rounds).unwrap_or(usize::MAX),
+            // As few as an interleaved comparison can be.
+            (None, Some(_)) => default.min(5),
+            (None, None) => default,
+        }
+    }
+
+    /// The full size, or what fits into the time at so many a second (of the scenario's whole time).
+    pub(crate) fn scaled(&self, full: u64, per_second: f64, at_least: u64) -> u64 {
+        match self.seconds {
+            None => full,
+            Some(seconds) => ((seconds * per_second) as u64).clamp(at_least.min(full), full),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scenario {
+    /// Transactions that publish, against the same transactions with a bare INSERT
+    Publish(PublishArgs),
+    /// Draining a backlog, against a bare loop of one SELECT and one DELETE per batch
+    Relay(RelayArgs),
+    /// The rate of draining while another session keeps dead rows from being vacuumed
+    Bloat(BloatArgs),
+    /// From commit to the relay's sink at a steady rate, against NOTIFY inside the transaction
+    Latency(LatencyArgs),
+    /// What a relay costs when nothing happens, and how soon it is there for the first message after that
+    Idle,
+    /// A relay's memory while a large backlog drains
+    Memory(MemoryArgs),
+    /// How throughput grows with the number of relay processes
+    Scale(ScaleArgs),
+    /// A relay in a process of its own; started by scenarios
+    #[command(hide = true)]
+    RelayWorker(WorkerArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PublishArgs {
+    /// Messages of one transaction
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) batch: u64,
+    /// Clients, each with a connection. Default: 16, on SQLite 1 (it has one writer at a time)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) connections: Option<u32>,
+    /// Compare an outbox with so many pending messages with an empty one, instead of with the bare INSERT
+    #[arg(long, value_name = "N", conflicts_with = "notify")]
+    pub(crate) pending: Option<u64>,
+    /// Let our side tell relays in other processes by debounced NOTIFY (Postgres)
+    #[arg(long)]
+    pub(crate) notify: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RelayArgs {
+    /// Messages to drain. Default: 200,000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: Option<u64>,
+    /// This many hot keys, strict order, and a sink that answers after 0.2 ms. Default: all keys distinct, and a sink
+    /// that does nothing
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keys: Option<u64>,
+    /// With --keys: most publish calls in flight at the same time. Default: as many as keys
+    #[arg(long, value_name = "N", requires = "keys", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) in_flight: Option<u64>,
+    /// With --keys: most messages of one publish call
+    #[arg(long, value_name = "N", requires = "keys", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) sink_batch: u64,
+    /// Let the bare loop's DELETE wait for the disk, as in a session with the server's defaults (Postgres). Default:
+    /// it doesn't, because the relay's doesn't either
+    #[arg(long)]
+    pub(crate) durable_floor: bool,
+    /// Compare the rates of several sizes of backlog with each other, such as 10000,1000000,5000000
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', num_args = 1.., conflicts_with_all = ["messages", "keys"])]
+    pub(crate) backlog: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BloatArgs {
+    /// Messages of one round. Default: 50,000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(100..))]
+    pub(crate) messages: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LatencyArgs {
+    /// Messages per second
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) rate: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// Messages to drain. Default: 5,000,000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ScaleArgs {
+    /// Messages to drain in each measurement. Default: 40,000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkerArgs {
+    /// Listen for debounced NOTIFY
+    #[arg(long)]
+    pub(crate) listen: bool,
+    /// The sink answers after so many microseconds; 0: at once
+    #[arg(long, default_value_t = 0)]
+    pub(crate) sink_micros: u64,
+    /// Most messages of one publish call
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) sink_batch: usize,
+    /// Report when each message reached the sink
+    #[arg(long)]
+    pub(crate) each: bool,
+    /// How long its leases last
+    #[arg(long, default_value_t = 15_000)]
+    pub(crate) lease_millis: u64,
+}
+
+/// Where to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DatabaseSpec {
+    PrivatePostgres,
+    PostgresUrl(String),
+    TemporarySqlite,
+    SqliteFile(PathBuf),
+}
+
+impl FromStr for DatabaseSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const USE: &str = "use postgres, sqlite, postgres://user@host:port/database or sqlite:FILE";
+        match text {
+            "postgres" => return Ok(Self::PrivatePostgres),
+            "sqlite" => return Ok(Self::TemporarySqlite),
+            _ => {}
+        }
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        match scheme {
+            "postgres" | "postgresql" if rest.starts_with("//") => Ok(Self::PostgresUrl(text.to_owned())),
+            "sqlite" => {
+                let path = rest.strip_prefix("//").unwrap_or(rest);
+                if path.is_empty() || path.starts_with(":memory:") || path.contains('?') {
+                    return Err(
+                        "a SQLite database has to be a plain new file here, because relays in other \
+                                processes open it too: sqlite:FILE"
+                            .to_owned(),
+                    );
+                }
+                Ok(Self::SqliteFile(path.into()))
+            }
+            "mysql" | "mariadb" => Err(format!("{scheme} is not yet supported; {USE}")),
+            _ if text.contains("://") => Err(format!("the scheme {scheme:?} is unknown; {USE}")),
+            _ => Err(format!("this is neither a kind of database nor a URL; {USE}")),
+        }
+    }
+}
+
+/// As it may be shown and reported: without a password.
+impl std::fmt::Display for DatabaseSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PrivatePostgres => f.write_str("postgres"),
+            Self::PostgresUrl(url) => f.write_str(&without_password(url)),
+            Self::TemporarySqlite => f.write_str("sqlite"),
+            Self::SqliteFile(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (0.1..=86_400.0).contains(seconds))
+        .ok_or_else(|| "give a number of seconds from 0.1 to 86400".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn databases_are_told_apart_and_the_rest_is_refused_with_a_reason() {
+        let of = |text: &str| text.parse::<DatabaseSpec>();
+        assert_eq!(of("postgres"), Ok(DatabaseSpec::PrivatePostgres));
+        assert_eq!(of("sqlite"), Ok(DatabaseSpec::TemporarySqlite));
+        assert_eq!(
+            of("sqlite:///tmp/x.db"),
+            Ok(DatabaseSpec::SqliteFile("/tmp/x.db".into()))
+        );
+        assert_eq!(of("sqlite:x.db"), Ok(DatabaseSpec::SqliteFile("x.db".into())));
+        let shown = of("postgres://u:secret@h/db").unwrap().to_string();
+        assert_eq!(shown, "postgres://u:***@h/db");
+        assert!(of("mysql").unwrap_err().contains("not yet supported"));
+        assert!(of("mysql://h/db").unwrap_err().contains("not yet supported"));
+        assert!(of("sqlite::memory:").unwrap_err().contains("plain new file"));
+        assert!(of("http://h").unwrap_err().contains("\"http\""));
+        assert!(of("oracle").unwrap_err().contains("neither"));
+    }
+
+    #[test]
+    fn sizes_follow_the_time() {
+        let common = |seconds| Common {
+            database: DatabaseSpec::TemporarySqlite,
+            seconds,
+            rounds: None,
+            json: false,
+        };
+        assert_eq!(common(None).scaled(200_000, 1_000.0, 100), 200_000);
+        assert_eq!(common(Some(5.0)).scaled(200_000, 1_000.0, 100), 5_000);
+        assert_eq!(common(Some(0.1)).scaled(200_000, 100.0, 100), 100);
+        assert_eq!(common(Some(5.0)).scaled(50, 1.0, 100), 50);
+        assert_eq!(common(Some(5.0)).rounds_or(15), 5);
+        assert_eq!(common(None).rounds_or(15), 15);
+    }
+}

@@ -1,0 +1,6 @@
+//! What is possible on this machine and this database without any framework: the shortest code that does the same
+//! work, written by hand with sqlx. Each scenario measures it in turn with ours.
+
+pub(crate) mod drain;
+pub(crate) mod insert;
+pub(crate) mod notify;

@@ -1,0 +1,210 @@
+//! `bloat`: what becomes of the rate when dead rows can't be vacuumed.
+//!
+//! Another session holds a snapshot open (on Postgres a REPEATABLE READ transaction that has read, on SQLite a read
+//! transaction), as a backup or a long report does. Then five times: messages are published, and drained. One
+//! relay, in a process of its own, lives through all of it; it is stopped where it stands (SIGSTOP) while messages
+//! are published, so that draining is measured and not a mixture. The rate of the fifth drain by that of the first
+//! is the result; its median over several such sequences, each in empty tables and with a new relay.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use outbox_core::Message;
+use outbox_sqlx::Outbox;
+use serde_json::{Map, Value};
+use sqlx::{Connection, Executor, Pool, Postgres, Sqlite};
+
+use crate::cli::{BloatArgs, Common};
+use crate::content::{self, PAYLOAD_BYTES, TOPIC};
+use crate::database::{Database, Engine, Kind, Server, connect_postgres};
+use crate::progress::Progress;
+use crate::report::{Report, Table, number, pretty, pretty_range};
+use crate::stats::{Interval, Spread, median};
+use crate::subprocess::{Worker, WorkerSetup};
+
+const MESSAGES: u64 = 50_000;
+/// Publish and drain, this often with the same snapshot held.
+const CYCLES: usize = 5;
+const SEQUENCES: usize = 5;
+/// Messages of one transaction; how they get there is not what is measured.
+const BATCH: u64 = 500;
+/// The relay stands still while messages are published; its leases are not to run out meanwhile.
+const LEASE: Duration = Duration::from_secs(120);
+const TARGET: f64 = 0.95;
+
+pub(crate) async fn run(common: &Common, args: &BloatArgs, server: &mut Server) -> Result<Report> {
+    let database = server.database().await?;
+    match server.kind() {
+        Kind::Postgres => measure::<Postgres>(common, args, server, &database).await,
+        Kind::Sqlite => measure::<Sqlite>(common, args, server, &database).await,
+    }
+}
+
+async fn measure<E: Engine>(
+    common: &Common,
+    args: &BloatArgs,
+    server: &Server,
+    database: &Database,
+) -> Result<Report> {
+    let pool = E::pool(&database.url, 1).await?;
+    let outbox = Outbox::new();
+    let messages = args
+        .messages
+        .unwrap_or_else(|| common.scaled(MESSAGES, 400.0, 500));
+    let sequences = common.rounds_or(SEQUENCES);
+    let progress = Progress::new((sequences * CYCLES) as u64);
+    // By cycle, then by sequence.
+    let mut rates = vec![Vec::new(); CYCLES];
+    for sequence in 0..sequences {
+        progress.says(format!("sequence {} of {sequences}: starting", sequence + 1));
+        E::empty(&pool).await?;
+        let setup = WorkerSetup {
+            lease: Some(LEASE),
+            ..WorkerSetup::default()
+        };
+        let mut relay = Worker::start(database, setup).await?;
+        // Some are drained before: the relay's statements are prepared, its first pass is over.
+        publish::<E>(&pool, &outbox, BATCH).await?;
+        relay.until_settled(BATCH).await?;
+        let snapshot = Snapshot::hold(database).await?;
+        let mut expected = BATCH;
+        for (cycle, rates) in rates.iter_mut().enumerate() {
+            progress.says(format!(
+                "sequence {} of {sequences}: cycle {} of {CYCLES}",
+                sequence + 1,
+                cycle + 1
+            ));
+            relay.freeze()?;
+            publish::<E>(&pool, &outbox, messages).await?;
+            expected += messages;
+            let begun = relay.thaw()?;
+            let ended = relay.until_settled(expected).await?;
+            rates.push(messages as f64 / (ended - begun).as_secs_f64());
+            progress.step();
+        }
+        snapshot.release().await?;
+        relay.stop().await?;
+    }
+    drop(progress);
+    pool.close().await;
+    Ok(report(common, server, messages, &rates))
+}
+
+async fn publish<E: Engine>(pool: &Pool<E>, outbox: &Outbox, messages: u64) -> Result<()> {
+    let mut n = 0;
+    while n < messages {
+        let batch: Result<Vec<_>, _> = (n..messages.min(n + BATCH))
+            .map(|n| {
+                Message::builder(TOPIC)
+                    .key(content::key(n))
+                    .payload(content::payload(n), outbox_core::Headers::DEFAULT_CONTENT_TYPE)
+                    .build()
+            })
+            .collect();
+        let mut tx = outbox.begin(pool).await?;
+        E::publish_all(outbox, &mut tx, batch?).await?;
+        tx.commit().await.context("publishing")?;
+        n += BATCH;
+    }
+    Ok(())
+}
+
+/// A transaction that has looked and does not end.
+enum Snapshot {
+    Postgres(sqlx::PgConnection),
+    Sqlite(sqlx::SqliteConnection),
+}
+
+impl Snapshot {
+    async fn hold(database: &Database) -> Result<Self> {
+        let look = "SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 1) AS one";
+        match database.kind {
+            Kind::Postgres => {
+                let mut connection = connect_postgres(&database.url).await?;
+                connection
+                    .execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                    .await
+                    .context("holding a snapshot")?;
+                connection.execute(look).await.context("holding a snapshot")?;
+                Ok(Self::Postgres(connection))
+            }
+            Kind::Sqlite => {
+                let options = outbox_sqlx::sqlite::connect_options(&database.url)?;
+                let mut connection = sqlx::SqliteConnection::connect_with(&options)
+                    .await
+                    .context("holding a snapshot")?;
+                connection.execute("BEGIN").await.context("holding a snapshot")?;
+                connection.execute(look).await.context("holding a snapshot")?;
+                Ok(Self::Sqlite(connection))
+            }
+        }
+    }
+
+    /// Ends it; that it could be told so proves that it was held all the time.
+    async fn release(self) -> Result<()> {
+        match self {
+            Self::Postgres(mut connection) => connection.execute("COMMIT").await.map(drop),
+            Self::Sqlite(mut connection) => connection.execute("COMMIT").await.map(drop),
+        }
+        .context("releasing the snapshot")
+    }
+}
+
+fn report(common: &Common, server: &Server, messages: u64, rates: &[Vec<f64>]) -> Report {
+    let empty = Vec::new();
+    let (first, last) = (rates.first().unwrap_or(&empty), rates.last().unwrap_or(&empty));
+    let ratios = crate::stats::ratios(last, first);
+    let ratio = Interval::of(&ratios);
+    let mut table = Table::new(["drain", "messages/s", "lowest – highest", "of the first"]);
+    for (cycle, found) in rates.iter().enumerate() {
+        let spread = Spread::of(found);
+        table.row([
+            format!("round {}", cycle + 1),
+            pretty(spread.median),
+            pretty_range(spread.low, spread.high),
+            pretty(median(&crate::stats::ratios(found, first))),
+        ]);
+    }
+    table.row([
+        "last / first".to_owned(),
+        pretty(ratio.median),
+        pretty_range(ratio.low, ratio.high),
+        format!("target ≥ {TARGET}"),
+    ]);
+    let mut settings = server.settings();
+    settings.insert("messages".into(), messages.into());
+    settings.insert("cycles".into(), CYCLES.into());
+    settings.insert("payload_bytes".into(), PAYLOAD_BYTES.into());
+    let mut details = Map::new();
+    details.insert("target".into(), number(TARGET));
+    details.insert("ratio_interval".into(), ratio.into());
+    details.insert(
+        "by_cycle".into(),
+        rates
+            .iter()
+            .map(|found| Value::from(Spread::of(found)))
+            .collect::<Vec<_>>()
+            .into(),
+    );
+    Report {
+        scenario: "bloat",
+        database: common.database.to_string(),
+        unit: "messages/s",
+        measured: format!(
+            "Another session holds a snapshot open; {CYCLES} rounds of publishing and draining {} messages with one \
+             relay.",
+            pretty(messages as f64)
+        ),
+        floor: Some(median(first)),
+        ours: median(last),
+        ratio: Some(ratio.median),
+        rounds: first.len(),
+        settings,
+        details,
+        table,
+        notes: vec![format!(
+            "The floor is the first round, ours the last; {} such sequences.",
+            first.len()
+        )],
+    }
+}

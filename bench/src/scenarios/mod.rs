@@ -1,0 +1,9 @@
+//! One file per scenario; each says how it measures and why that is fair.
+
+pub(crate) mod bloat;
+pub(crate) mod idle;
+pub(crate) mod latency;
+pub(crate) mod memory;
+pub(crate) mod publish;
+pub(crate) mod relay;
+pub(crate) mod scale;

@@ -1,0 +1,219 @@
+//! The parent's side of [`crate::worker`].
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use uuid::Uuid;
+
+use crate::clock;
+use crate::database::Database;
+use crate::worker::URL_VARIABLE;
+
+/// A worker that says nothing for so long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(120);
+
+/// How to run a relay in a process of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WorkerSetup {
+    /// Listen for debounced NOTIFY.
+    pub(crate) listen: bool,
+    /// The sink answers after this long, for so many messages at once, one call at a time.
+    pub(crate) sink: Option<(Duration, usize)>,
+    /// Report each message.
+    pub(crate) each: bool,
+    /// How long leases last.
+    pub(crate) lease: Option<Duration>,
+}
+
+/// A relay in a process of its own. Killed with the value.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pid: u32,
+    child: Child,
+    commands: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+    settled: u64,
+    settled_at: Duration,
+}
+
+/// What a worker says.
+#[derive(Debug)]
+enum Line {
+    Ready,
+    Settled(u64, Duration),
+    Message(Uuid, Duration),
+    Stats { statements: u64 },
+    Stopped,
+}
+
+impl Worker {
+    /// Starts one, and waits until it has its shards and has begun to read.
+    pub(crate) async fn start(database: &Database, setup: WorkerSetup) -> Result<Self> {
+        let program = std::env::current_exe().context("finding this program")?;
+        let mut command = Command::new(program);
+        command.arg("relay-worker").env(URL_VARIABLE, &database.url);
+        if setup.listen {
+            command.arg("--listen");
+        }
+        if let Some((delay, batch)) = setup.sink {
+            command.args(["--sink-micros", &delay.as_micros().to_string()]);
+            command.args(["--sink-batch", &batch.to_string()]);
+        }
+        if setup.each {
+            command.arg("--each");
+        }
+        if let Some(lease) = setup.lease {
+            command.args(["--lease-millis", &lease.as_millis().to_string()]);
+        }
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().context("starting a relay process")?;
+        let output = child.stdout.take().context("a relay process without output")?;
+        let mut worker = Self {
+            pid: child.id().context("a relay process that has ended already")?,
+            commands: child.stdin.take(),
+            child,
+            lines: BufReader::new(output).lines(),
+            settled: 0,
+            settled_at: Duration::ZERO,
+        };
+        match worker.line().await? {
+            Line::Ready => Ok(worker),
+            other => bail!("a relay process began with {other:?}"),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How many messages it is known to have settled, and when the last.
+    pub(crate) fn settled(&self) -> (u64, Duration) {
+        (self.settled, self.settled_at)
+    }
+
+    /// Reads on until so many messages are settled. Returns when the last one was, by the shared clock.
+    pub(crate) async fn until_settled(&mut self, messages: u64) -> Result<Duration> {
+        while self.settled < messages {
+            self.line().await?;
+        }
+        Ok(self.settled_at)
+    }
+
+    /// Reads on until something more is settled.
+    pub(crate) async fn until_progress(&mut self) -> Result<()> {
+        let before = self.settled;
+        while self.settled == before {
+            self.line().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads on until a message reached the sink. Returns when.
+    pub(crate) async fn until_message(&mut self, id: Uuid) -> Result<Duration> {
+        loop {
+            if let Line::Message(arrived, at) = self.line().await?
+                && arrived == id
+            {
+                return Ok(at);
+            }
+        }
+    }
+
+    /// How many statements its relay has sent.
+    pub(crate) async fn statements(&mut self) -> Result<u64> {
+        let commands = self.commands.as_mut().context("a relay process without input")?;
+        commands
+            .write_all(b"stats\n")
+            .await
+            .context("asking a relay process")?;
+        commands.flush().await.context("asking a relay process")?;
+        loop {
+            if let Line::Stats { statements } = self.line().await? {
+                return Ok(statements);
+            }
+        }
+    }
+
+    /// Stops the process where it stands.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on. Returns when, by the shared clock.
+    pub(crate) fn thaw(&self) -> Result<Duration> {
+        let now = clock::now();
+        self.signal(Signal::SIGCONT)?;
+        Ok(now)
+    }
+
+    /// Lets it finish what it does, give back its shards and end.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        drop(self.commands.take());
+        while !matches!(self.line().await?, Line::Stopped) {}
+        let status = self.child.wait().await.context("waiting for a relay process")?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(anyhow!("a relay process ended with {status}"))
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.pid).context("a process id")?;
+        kill(Pid::from_raw(pid), signal).with_context(|| format!("sending {signal} to a relay process"))
+    }
+
+    async fn line(&mut self) -> Result<Line> {
+        let line = tokio::time::timeout(STUCK_AFTER, self.lines.next_line())
+            .await
+            .with_context(|| format!("a relay process said nothing for {STUCK_AFTER:?}"))?
+            .context("listening to a relay process")?
+            .context("a relay process ended early; what it said is above")?;
+        let parsed = parse(&line).with_context(|| format!("a relay process said {line:?}"))?;
+        if let Line::Settled(messages, at) = parsed {
+            (self.settled, self.settled_at) = (messages, at);
+        }
+        Ok(parsed)
+    }
+}
+
+fn parse(line: &str) -> Option<Line> {
+    let mut words = line.split(' ');
+    let nanos = |words: &mut std::str::Split<'_, char>| words.next()?.parse().ok().map(Duration::from_nanos);
+    Some(match words.next()? {
+        "ready" => Line::Ready,
+        "settled" => Line::Settled(words.next()?.parse().ok()?, nanos(&mut words)?),
+        "message" => Line::Message(words.next()?.parse().ok()?, nanos(&mut words)?),
+        "stats" => Line::Stats {
+            statements: words.next()?.parse().ok()?,
+        },
+        "stopped" => Line::Stopped,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_understood_or_refused() {
+        assert!(matches!(parse("ready"), Some(Line::Ready)));
+        assert!(
+            matches!(parse("settled 7 1000"), Some(Line::Settled(7, at)) if at == Duration::from_micros(1))
+        );
+        let id = Uuid::now_v7();
+        assert!(matches!(parse(&format!("message {id} 5")), Some(Line::Message(found, _)) if found == id));
+        assert!(matches!(parse("stats 3 4"), Some(Line::Stats { statements: 3 })));
+        assert!(parse("settled x 1").is_none());
+        assert!(parse("hello").is_none());
+    }
+}

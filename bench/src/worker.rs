@@ -1,0 +1,108 @@
+//! A relay in a process of its own: what a scenario starts as `outbox-bench relay-worker`.
+//!
+//! It says what happens on standard output, one line each, with the time by the clock that all processes share:
+//!
+//! ```text
+//! ready
+//! settled <messages> <nanoseconds>
+//! message <id> <nanoseconds>
+//! stats <statements> <delivered>
+//! stopped <delivered>
+//! ```
+//!
+//! It listens on standard input: `stats` asks for that line, and the end of the input stops it in order. So it also
+//! ends when its parent does.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use outbox_core::Wake;
+use outbox_sqlx::PostgresWakeListener;
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdout, stdin, stdout};
+
+use crate::cli::WorkerArgs;
+use crate::database::{Database, Kind};
+use crate::relay::{Meter, Running, Seen, Setup, Sink};
+
+/// Where the parent writes the URL, because everybody can read a process's arguments.
+pub(crate) const URL_VARIABLE: &str = "OUTBOX_BENCH_WORKER_URL";
+
+/// Progress is told at most once in this time.
+const TELL_EVERY: Duration = Duration::from_millis(5);
+
+pub(crate) async fn run(args: &WorkerArgs) -> Result<()> {
+    // A frozen one would not notice that its input ends.
+    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    let url = std::env::var(URL_VARIABLE).context("this is started by scenarios, which say where")?;
+    let database = Database {
+        kind: Kind::of_url(&url),
+        url,
+    };
+    let seen = Seen::each();
+    let mut sink = match args.sink_micros {
+        0 => Sink::nothing(),
+        micros => Sink::slow(Duration::from_micros(micros), args.sink_batch, 1)?,
+    };
+    if args.each {
+        sink = sink.seen_by(&seen);
+    }
+    let mut setup = Setup::of(sink);
+    setup.config.lease = Duration::from_millis(args.lease_millis);
+    setup.config.publish_timeout = setup.config.publish_timeout.min(setup.config.lease / 2);
+    let _listener = args.listen.then(|| -> Result<_> {
+        let wake = Wake::new();
+        setup.wake = Some(wake.clone());
+        let options: PgConnectOptions = database.url.parse().context("the database's URL")?;
+        Ok(PostgresWakeListener::with_options(options, wake))
+    });
+    let _listener = _listener.transpose()?;
+    let mut relay = Running::start(&database, setup).await?;
+    let mut output = stdout();
+    relay.ready().await?;
+    say(&mut output, "ready\n").await?;
+
+    let meter = relay.meter.clone();
+    let mut settled = meter.settled();
+    let mut commands = BufReader::new(stdin()).lines();
+    loop {
+        tokio::select! {
+            changed = settled.changed() => {
+                changed.context("the relay is gone")?;
+                tell(&mut output, &meter, *settled.borrow_and_update(), &seen).await?;
+                tokio::time::sleep(TELL_EVERY).await;
+            }
+            command = commands.next_line() => match command.context("reading commands")?.as_deref() {
+                None => break,
+                Some("stats") => {
+                    let (statements, delivered) = (relay.stats.statements.get(), relay.stats.delivered.get());
+                    say(&mut output, &format!("stats {statements} {delivered}\n")).await?;
+                }
+                Some(_) => {}
+            },
+        }
+    }
+    let stopped = relay.stop().await?;
+    say(&mut output, &format!("stopped {}\n", stopped.delivered)).await
+}
+
+async fn tell(output: &mut Stdout, meter: &Arc<Meter>, settled: u64, seen: &Arc<Seen>) -> Result<()> {
+    let mut lines = String::new();
+    for (id, at) in seen.arrivals() {
+        let _ = writeln!(lines, "message {id} {}", at.as_nanos());
+    }
+    let _ = writeln!(lines, "settled {settled} {}", meter.settled_at().as_nanos());
+    say(output, &lines).await
+}
+
+async fn say(output: &mut Stdout, lines: &str) -> Result<()> {
+    output
+        .write_all(lines.as_bytes())
+        .await
+        .context("telling the parent")?;
+    output.flush().await.context("telling the parent")
+}

@@ -1,0 +1,2 @@
+-- Writes a main order. Its sub-orders and messages follow in the same transaction.
+INSERT INTO main_order (id, buyer, placed_amount, amount) VALUES ($1, $2, $3, $3)

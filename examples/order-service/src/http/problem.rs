@@ -1,0 +1,93 @@
+//! Errors as RFC 9457 "problem details".
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::store_error::StoreError;
+
+/// What went wrong, for programs (`status`, `errors`) and for people (`detail`).
+///
+/// The type is left at its default, `about:blank`: the status says what kind of problem it is (RFC 9457, 4.2.1).
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// One thing that is wrong with the body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where: a JSON pointer (RFC 6901) into the body; empty for the body as a whole.
+    pub pointer: String,
+    /// What.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// An error at this place of the body.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem of this status.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// A body that is JSON, and not what is asked for: 422, with all errors and not just the first.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let places: Vec<_> = errors
+            .iter()
+            .map(|error| format!("{} {}", error.pointer, error.detail).trim().to_owned())
+            .collect();
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, places.join("; "))
+        }
+    }
+}
+
+/// The database said no. What exactly is for the log and not for strangers.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+        if error.is_outcome_unknown() {
+            return Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database did not answer in time: the request may or may not have been carried out. Look before \
+                 you send it again.",
+            );
+        }
+        if error.is_retryable() {
+            let detail = "The database can't be reached at the moment; nothing was changed. Try again later.";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        }
+        let detail = "Something went wrong on our side; nothing was changed.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        response
+    }
+}

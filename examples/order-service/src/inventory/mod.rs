@@ -1,0 +1,12 @@
+//! Inventory: what each merchant has, and what of it is set aside for whom.
+//!
+//! In reading order: what is asked of the database ([`InventoryStore`]) and how each database does it; the doors to
+//! the outside, which are the requests of orders ([`hear_requests`]) and HTTP ([`routes`]).
+
+mod consumer;
+mod http;
+mod store;
+
+pub use consumer::{GROUP, hear_requests};
+pub use http::routes;
+pub use store::{InventoryStore, PostgresInventory, SqliteInventory, StockItem};

@@ -1,0 +1,56 @@
+//! What the orders module asks of its database, and how each database does it.
+//!
+//! The transactions are written out per database, on purpose: this is the code to copy, and a service has one
+//! database. Keep that file and drop the trait and the other one.
+
+mod postgres;
+mod rows;
+mod sqlite;
+
+use async_trait::async_trait;
+
+pub use postgres::PostgresOrders;
+pub use sqlite::SqliteOrders;
+
+use super::{Order, OrderSummary};
+use crate::ids::{OrderId, SubOrderId};
+use crate::store_error::StoreError;
+
+/// What inventory said about a sub-order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// All of it is set aside.
+    Reserved,
+    /// Nothing of it is.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The orders of one database. Every method that writes is one transaction, messages included.
+#[async_trait]
+pub trait OrderStore: Send + Sync + 'static {
+    /// Writes a new order, and tells everybody ([`OrderPlaced`](crate::events::OrderPlaced)) and inventory
+    /// ([`StockRequested`](crate::events::StockRequested), per sub-order).
+    async fn place(&self, order: &Order) -> Result<(), StoreError>;
+
+    /// Notes the answer to a sub-order, once, and settles the order when it was the last one. Returns whether it
+    /// was news: of any number of answers to a sub-order the first counts.
+    async fn answer(
+        &self,
+        order: OrderId,
+        sub_order: SubOrderId,
+        answer: &Answer,
+    ) -> Result<bool, StoreError>;
+
+    /// One order with everything in it.
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
+
+    /// The newest orders.
+    async fn newest(&self, limit: u32) -> Result<Vec<OrderSummary>, StoreError>;
+
+    /// Asks inventory again about at most `limit` sub-orders behind `after` that have no answer. Returns them in
+    /// the order of their ids; none: that were all.
+    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Vec<SubOrderId>, StoreError>;
+}

@@ -1,0 +1,159 @@
+//! Orders on Postgres.
+
+use async_trait::async_trait;
+use outbox_sqlx::{Outbox, OutboxDatabase};
+use sqlx::{PgPool, PgTransaction, Postgres};
+use uuid::Uuid;
+
+use super::{Answer, OrderStore, rows};
+use crate::ids::{OrderId, SubOrderId};
+use crate::orders::{Order, OrderSummary};
+use crate::store_error::StoreError;
+
+const INSERT_ORDER: &str = include_str!("../../../sql/postgres/orders/insert_order.sql");
+const INSERT_SUB_ORDERS: &str = include_str!("../../../sql/postgres/orders/insert_sub_orders.sql");
+const INSERT_LINES: &str = include_str!("../../../sql/postgres/orders/insert_lines.sql");
+const LOCK_ORDER: &str = include_str!("../../../sql/postgres/orders/lock_order.sql");
+const ANSWER_SUB_ORDER: &str = include_str!("../../../sql/postgres/orders/answer_sub_order.sql");
+const SETTLE_ORDER: &str = include_str!("../../../sql/postgres/orders/settle_order.sql");
+const FIND_ORDER: &str = include_str!("../../../sql/postgres/orders/find_order.sql");
+const NEWEST_ORDERS: &str = include_str!("../../../sql/postgres/orders/newest_orders.sql");
+const PENDING_SUB_ORDERS: &str = include_str!("../../../sql/postgres/orders/pending_sub_orders.sql");
+
+/// [`OrderStore`] on Postgres.
+#[derive(Debug)]
+pub struct PostgresOrders {
+    pool: PgPool,
+    outbox: Outbox,
+}
+
+impl PostgresOrders {
+    /// The orders in the database of `pool`, which tell what happens through `outbox`.
+    pub fn new(pool: PgPool, outbox: Outbox) -> Self {
+        Self { pool, outbox }
+    }
+
+    async fn insert(tx: &mut PgTransaction<'_>, order: &Order) -> sqlx::Result<()> {
+        sqlx::query(INSERT_ORDER)
+            .bind(order.id.0)
+            .bind(&order.buyer)
+            .bind(order.placed_amount)
+            .execute(&mut **tx)
+            .await?;
+
+        // A statement per table and not per row: each costs a round trip, inside of a transaction that holds locks.
+        let sub_orders = &order.sub_orders;
+        sqlx::query(INSERT_SUB_ORDERS)
+            .bind(order.id.0)
+            .bind(
+                sub_orders
+                    .iter()
+                    .map(|sub_order| sub_order.id.0)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                sub_orders
+                    .iter()
+                    .map(|sub_order| sub_order.merchant.as_str())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                sub_orders
+                    .iter()
+                    .map(|sub_order| sub_order.amount)
+                    .collect::<Vec<_>>(),
+            )
+            .execute(&mut **tx)
+            .await?;
+
+        let mut columns: (Vec<Uuid>, Vec<i32>, Vec<&str>, Vec<i64>, Vec<i64>) = Default::default();
+        for sub_order in sub_orders {
+            for (position, line) in (0..).zip(&sub_order.lines) {
+                columns.0.push(sub_order.id.0);
+                columns.1.push(position);
+                columns.2.push(&line.sku);
+                columns.3.push(line.quantity.into());
+                columns.4.push(line.unit_price);
+            }
+        }
+        sqlx::query(INSERT_LINES)
+            .bind(columns.0)
+            .bind(columns.1)
+            .bind(columns.2)
+            .bind(columns.3)
+            .bind(columns.4)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl OrderStore for PostgresOrders {
+    async fn place(&self, order: &Order) -> Result<(), StoreError> {
+        let mut tx = self.outbox.begin(&self.pool).await?;
+        Self::insert(&mut tx, order).await?;
+        self.outbox.publish(&mut tx, order.placed()).await?;
+        self.outbox.publish_all(&mut tx, order.stock_requests()).await?;
+        Postgres::commit(tx).await?;
+        self.outbox.wake();
+        Ok(())
+    }
+
+    async fn answer(
+        &self,
+        order: OrderId,
+        sub_order: SubOrderId,
+        answer: &Answer,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.outbox.begin(&self.pool).await?;
+        sqlx::query(LOCK_ORDER).bind(order.0).execute(&mut *tx).await?;
+
+        let (state, reason) = answer.columns();
+        let answered = sqlx::query(ANSWER_SUB_ORDER)
+            .bind(order.0)
+            .bind(sub_order.0)
+            .bind(state)
+            .bind(reason)
+            .execute(&mut *tx)
+            .await?;
+        if answered.rows_affected() == 0 {
+            return Ok(false);
+        }
+        // The place to tell the world that an order is complete: publish here, in this transaction.
+        sqlx::query(SETTLE_ORDER).bind(order.0).execute(&mut *tx).await?;
+        Postgres::commit(tx).await?;
+        Ok(true)
+    }
+
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        rows::order(
+            sqlx::query_as(FIND_ORDER)
+                .bind(id.0)
+                .fetch_all(&self.pool)
+                .await?,
+        )
+    }
+
+    async fn newest(&self, limit: u32) -> Result<Vec<OrderSummary>, StoreError> {
+        let found = sqlx::query_as(NEWEST_ORDERS)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        found.into_iter().map(rows::summary).collect()
+    }
+
+    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Vec<SubOrderId>, StoreError> {
+        let mut tx = self.outbox.begin(&self.pool).await?;
+        let pending = sqlx::query_as(PENDING_SUB_ORDERS)
+            .bind(after.0)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *tx)
+            .await?;
+        let requests = rows::requests(pending)?;
+        let asked = requests.iter().map(|request| request.sub_order_id).collect();
+        self.outbox.publish_all(&mut tx, requests).await?;
+        Postgres::commit(tx).await?;
+        Ok(asked)
+    }
+}

@@ -1,0 +1,132 @@
+//! Orders on SQLite.
+
+use async_trait::async_trait;
+use outbox_sqlx::{Outbox, OutboxDatabase};
+use sqlx::{Sqlite, SqliteTransaction};
+
+use super::{Answer, OrderStore, rows};
+use crate::database::SqlitePools;
+use crate::ids::{OrderId, SubOrderId};
+use crate::orders::{Order, OrderSummary};
+use crate::store_error::StoreError;
+
+const INSERT_ORDER: &str = include_str!("../../../sql/sqlite/orders/insert_order.sql");
+const INSERT_SUB_ORDER: &str = include_str!("../../../sql/sqlite/orders/insert_sub_order.sql");
+const INSERT_LINE: &str = include_str!("../../../sql/sqlite/orders/insert_line.sql");
+const ANSWER_SUB_ORDER: &str = include_str!("../../../sql/sqlite/orders/answer_sub_order.sql");
+const SETTLE_ORDER: &str = include_str!("../../../sql/sqlite/orders/settle_order.sql");
+const FIND_ORDER: &str = include_str!("../../../sql/sqlite/orders/find_order.sql");
+const NEWEST_ORDERS: &str = include_str!("../../../sql/sqlite/orders/newest_orders.sql");
+const PENDING_SUB_ORDERS: &str = include_str!("../../../sql/sqlite/orders/pending_sub_orders.sql");
+
+/// [`OrderStore`] on SQLite.
+#[derive(Debug)]
+pub struct SqliteOrders {
+    pools: SqlitePools,
+    outbox: Outbox,
+}
+
+impl SqliteOrders {
+    /// The orders in the database of `pools`, which tell what happens through `outbox`.
+    pub fn new(pools: SqlitePools, outbox: Outbox) -> Self {
+        Self { pools, outbox }
+    }
+
+    async fn insert(tx: &mut SqliteTransaction<'_>, order: &Order) -> sqlx::Result<()> {
+        sqlx::query(INSERT_ORDER)
+            .bind(order.id.0)
+            .bind(&order.buyer)
+            .bind(order.placed_amount)
+            .execute(&mut **tx)
+            .await?;
+        for sub_order in &order.sub_orders {
+            sqlx::query(INSERT_SUB_ORDER)
+                .bind(sub_order.id.0)
+                .bind(order.id.0)
+                .bind(&sub_order.merchant)
+                .bind(sub_order.amount)
+                .execute(&mut **tx)
+                .await?;
+            for (position, line) in (0_i32..).zip(&sub_order.lines) {
+                sqlx::query(INSERT_LINE)
+                    .bind(sub_order.id.0)
+                    .bind(position)
+                    .bind(&line.sku)
+                    .bind(line.quantity)
+                    .bind(line.unit_price)
+                    .execute(&mut **tx)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl OrderStore for SqliteOrders {
+    async fn place(&self, order: &Order) -> Result<(), StoreError> {
+        let mut tx = self.outbox.begin(&self.pools.write).await?;
+        Self::insert(&mut tx, order).await?;
+        self.outbox.publish(&mut tx, order.placed()).await?;
+        self.outbox.publish_all(&mut tx, order.stock_requests()).await?;
+        Sqlite::commit(tx).await?;
+        self.outbox.wake();
+        Ok(())
+    }
+
+    async fn answer(
+        &self,
+        order: OrderId,
+        sub_order: SubOrderId,
+        answer: &Answer,
+    ) -> Result<bool, StoreError> {
+        // No lock on the order, as Postgres needs it: this transaction is the only one that writes.
+        let mut tx = self.outbox.begin(&self.pools.write).await?;
+        let (state, reason) = answer.columns();
+        let answered = sqlx::query(ANSWER_SUB_ORDER)
+            .bind(order.0)
+            .bind(sub_order.0)
+            .bind(state)
+            .bind(reason)
+            .execute(&mut *tx)
+            .await?;
+        if answered.rows_affected() == 0 {
+            return Ok(false);
+        }
+        // The place to tell the world that an order is complete: publish here, in this transaction.
+        sqlx::query(SETTLE_ORDER).bind(order.0).execute(&mut *tx).await?;
+        Sqlite::commit(tx).await?;
+        Ok(true)
+    }
+
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        rows::order(
+            sqlx::query_as(FIND_ORDER)
+                .bind(id.0)
+                .fetch_all(&self.pools.read)
+                .await?,
+        )
+    }
+
+    async fn newest(&self, limit: u32) -> Result<Vec<OrderSummary>, StoreError> {
+        let found = sqlx::query_as(NEWEST_ORDERS)
+            .bind(limit)
+            .fetch_all(&self.pools.read)
+            .await?;
+        found.into_iter().map(rows::summary).collect()
+    }
+
+    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Vec<SubOrderId>, StoreError> {
+        let mut tx = self.outbox.begin(&self.pools.write).await?;
+        let pending = sqlx::query_as(PENDING_SUB_ORDERS)
+            .bind(after.0)
+            .bind(limit)
+            .fetch_all(&mut *tx)
+            .await?;
+        let requests = rows::requests(pending)?;
+        let asked = requests.iter().map(|request| request.sub_order_id).collect();
+        self.outbox.publish_all(&mut tx, requests).await?;
+        Sqlite::commit(tx).await?;
+        Ok(asked)
+    }
+}

@@ -1,0 +1,206 @@
+//! The wiring: how outbox, relay, queue, consumers and HTTP become one service, and how it ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use outbox_core::relay::RelayConfig;
+use outbox_core::{Event, Publisher, consumer, memory::MemoryQueue, relay};
+use outbox_sqlx::Outbox;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::Database;
+use crate::events::OrderPlaced;
+use crate::http::{self, Readiness};
+use crate::{inventory, orders};
+
+/// How long requests that were accepted may take when the service stops.
+const HTTP_DRAIN: Duration = Duration::from_secs(10);
+/// How long what the relay handed to the queue may take to be handled then.
+const QUEUE_DRAIN: Duration = Duration::from_secs(10);
+/// Queues of a topic that nobody listens to yet: as many members of a group could share it.
+const OPTIONAL_QUEUES: u32 = 8;
+
+/// What a service is made of.
+pub struct Setup {
+    /// Where orders, stock and the outbox are.
+    pub database: Database,
+    /// Where requests come in.
+    pub listener: TcpListener,
+    /// What messages travel through.
+    pub queue: MemoryQueue,
+    /// The end of the queue that the relay delivers to.
+    pub publisher: Arc<dyn Publisher>,
+    /// How long `/readyz` says 503 before connections are refused, so that whoever balances the load can notice.
+    pub drain_notice: Duration,
+}
+
+/// A running service.
+pub struct Service {
+    address: SocketAddr,
+    database: Database,
+    queue: MemoryQueue,
+    readiness: Readiness,
+    drain_notice: Duration,
+    http: Part<std::io::Result<()>>,
+    relay: Part<relay::Stopped>,
+    inventory: Part<consumer::Stopped>,
+    orders: Part<consumer::Stopped>,
+    /// Cancelled when a part ends, for whatever reason.
+    ended: CancellationToken,
+}
+
+impl Service {
+    /// Starts all parts, and takes requests when it returns.
+    ///
+    /// # Errors
+    /// The database can't be read or written, or a setting can't be.
+    pub async fn start(setup: Setup) -> anyhow::Result<Self> {
+        let Setup {
+            database,
+            listener,
+            queue,
+            publisher,
+            drain_notice,
+        } = setup;
+        let address = listener.local_addr()?;
+        let outbox = Outbox::new();
+        let orders = database.orders(&outbox);
+        let inventory = database.inventory(&outbox);
+        let ended = CancellationToken::new();
+
+        let asked = orders::ask_again(&*orders)
+            .await
+            .context("asking again what has no answer yet")?;
+        if asked > 0 {
+            tracing::info!(
+                sub_orders = asked,
+                "inventory is asked again about sub-orders without an answer"
+            );
+        }
+
+        // Groups before relay: a group is sent what comes after it has joined. And a topic without any group has to
+        // say so, or its messages would be kept for the first one, until the memory is full.
+        queue.declare_optional_topic(OrderPlaced::TOPIC, OPTIONAL_QUEUES)?;
+        let hear_requests = inventory::hear_requests(&queue, Arc::clone(&inventory))?;
+        let hear_answers = orders::hear_answers(&queue, Arc::clone(&orders))?;
+        let relay = database
+            .relay(publisher, RelayConfig::default())?
+            .with_wake(outbox.waker());
+
+        let readiness = Readiness::new();
+        let router = http::router(orders, inventory, readiness.clone());
+        let http = Part::start(&ended, |stop| async move {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(stop.cancelled_owned())
+                .await
+        });
+        readiness.set(true);
+        Ok(Self {
+            address,
+            database,
+            queue,
+            readiness,
+            drain_notice,
+            http,
+            relay: Part::start(&ended, |stop| relay.run(stop)),
+            inventory: Part::start(&ended, |stop| hear_requests.run(stop)),
+            orders: Part::start(&ended, |stop| hear_answers.run(stop)),
+            ended,
+        })
+    }
+
+    /// Where it takes requests.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until a part ends that nobody has stopped. [`Service::stop`] then says which and why.
+    pub async fn failed(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Stops the parts from the door inwards, so that each finds the next one still at work.
+    ///
+    /// # Errors
+    /// A part had ended before, or did not finish in time. All are stopped nevertheless, and nothing is lost: what
+    /// is committed and not handled is done after the next start.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let failed_before = self.ended.is_cancelled();
+
+        // No new orders. Those that were accepted are finished.
+        self.readiness.set(false);
+        tokio::time::sleep(self.drain_notice).await;
+        let http = self.http.stop(HTTP_DRAIN).await;
+
+        // Nothing goes from the outbox to the queue any more; what stays in the outbox is safe there. Before the
+        // consumers, because this queue is in memory: they can empty it now.
+        let relay = self.relay.stop(Duration::MAX).await;
+        let emptied = timeout(QUEUE_DRAIN, async {
+            self.queue.wait_idle(inventory::GROUP).await;
+            self.queue.wait_idle(orders::GROUP).await;
+        });
+        let emptied = emptied.await.is_ok();
+
+        // What they still have in their hands they finish, or give back to a queue that ends here; and what they
+        // answered last is in the outbox.
+        let inventory = self.inventory.stop(Duration::MAX).await;
+        let orders = self.orders.stop(Duration::MAX).await;
+        self.database.close().await;
+
+        tracing::info!(?http, ?relay, %emptied, ?inventory, ?orders, "stopped");
+        if let Some(relay::Stopped {
+            reason: relay::StopReason::Unusable(error),
+            ..
+        }) = relay
+        {
+            return Err(anyhow::Error::new(error).context("the relay had to give up"));
+        }
+        if let Some(Err(error)) = http {
+            return Err(anyhow::Error::new(error).context("the HTTP server had to give up"));
+        }
+        if failed_before {
+            bail!("a part of the service ended by itself; the log says which");
+        }
+        if http.is_none() {
+            bail!("requests were still being answered {HTTP_DRAIN:?} after the stop, and were cut off");
+        }
+        Ok(())
+    }
+}
+
+/// A part of the service that runs by itself.
+struct Part<T> {
+    stop: CancellationToken,
+    task: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Part<T> {
+    /// Runs it with a token that tells it to stop; when it has ended, `ended` is cancelled.
+    fn start<F>(ended: &CancellationToken, run: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let running = run(stop.clone());
+        let guard = ended.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let _guard = guard;
+            running.await
+        });
+        Self { stop, task }
+    }
+
+    /// Tells it to stop and waits for it. `None`: it panicked, or took longer and was cut off.
+    async fn stop(self, limit: Duration) -> Option<T> {
+        self.stop.cancel();
+        let abort = self.task.abort_handle();
+        let stopped = timeout(limit, self.task).await.ok().and_then(Result::ok);
+        abort.abort();
+        stopped
+    }
+}

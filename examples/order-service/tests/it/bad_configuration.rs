@@ -1,0 +1,127 @@
+//! What can't work is said before anything is done, with what to do about it.
+
+use std::net::TcpListener;
+
+use outbox_test_harness::{Scratch, free_port};
+
+use crate::support::{Binary, Place, on_each_database};
+
+on_each_database!(
+    a_database_newer_than_the_program,
+    an_outbox_newer_than_the_program,
+    a_table_that_is_missing,
+    a_port_in_use,
+);
+
+/// Starts with this environment, and returns what the program said when it gave up.
+fn refused(environment: &[(&str, &str)]) -> String {
+    let mut command = Binary::command(&["serve", "--bind", "127.0.0.1:0"]);
+    command.envs(environment.iter().copied());
+    let (code, stdout, stderr) = Binary::run(command);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+fn assert_says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn urls_that_lead_nowhere() {
+    let folder = Scratch::new().unwrap();
+    let missing = format!("sqlite://{}/none/orders.db", folder.path().display());
+    let closed = format!("postgres://user:s3cret@127.0.0.1:{}/shop", free_port().unwrap());
+    for (url, parts) in [
+        (
+            "mysql://root:s3cret@localhost/shop",
+            &["DATABASE_URL", "\"mysql\"", "sqlite: or postgres:"][..],
+        ),
+        ("orders.db", &["DATABASE_URL", "scheme is none", "sqlite://"]),
+        ("sqlite::memory:", &["in memory", "name a file"]),
+        (
+            "postgres://user:s3cret@host:port/shop",
+            &["no valid Postgres URL"],
+        ),
+        (
+            &missing,
+            &["can't open", "/none/orders.db", "is its folder there"],
+        ),
+        (
+            &closed,
+            &[
+                "can't connect to Postgres at 127.0.0.1:",
+                "database shop",
+                "is it running",
+                "refused",
+            ],
+        ),
+    ] {
+        let said = refused(&[("DATABASE_URL", url)]);
+        assert_says(&said, parts);
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn help_shows_no_password() {
+    let mut command = Binary::command(&["--help"]);
+    command.env("DATABASE_URL", "postgres://user:s3cret@localhost/shop");
+    let (code, stdout, _) = Binary::run(command);
+    assert_eq!(code, Some(0));
+    assert!(
+        stdout.contains("DATABASE_URL") && !stdout.contains("s3cret"),
+        "{stdout}"
+    );
+}
+
+async fn a_database_newer_than_the_program(place: Place) {
+    place.open().await.close().await;
+    let row = "INSERT INTO _order_service_migrations (version, description, success, checksum, execution_time) \
+               SELECT 99, 'later', success, checksum, execution_time FROM _order_service_migrations WHERE version = 1";
+    place.execute(row).await;
+    let said = refused(&[("DATABASE_URL", place.url())]);
+    assert_says(
+        &said,
+        &[
+            "newer than this program",
+            "migration 99",
+            "those up to 2",
+            "Start a newer version",
+        ],
+    );
+}
+
+async fn an_outbox_newer_than_the_program(place: Place) {
+    place.open().await.close().await;
+    place
+        .execute("INSERT INTO outbox_schema (version) VALUES (99)")
+        .await;
+    let said = refused(&[("DATABASE_URL", place.url())]);
+    assert_says(
+        &said,
+        &[
+            "the outbox in this database is at version 99",
+            "deploy a newer version",
+        ],
+    );
+}
+
+async fn a_table_that_is_missing(place: Place) {
+    place.open().await.close().await;
+    place.execute("DROP TABLE order_line").await;
+    let said = refused(&[("DATABASE_URL", place.url())]);
+    assert_says(&said, &["missing", "order_line", "Restore them"]);
+}
+
+async fn a_port_in_use(place: Place) {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = Binary::command(&[]);
+    command.env("DATABASE_URL", place.url()).env("BIND", &address);
+    let (code, _, stderr) = Binary::run(command);
+    assert_eq!(code, Some(1));
+    assert_says(&stderr, &["can't listen on", &address, "set BIND", "in use"]);
+}

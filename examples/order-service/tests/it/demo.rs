@@ -1,0 +1,78 @@
+//! The demo: what CI and a newcomer run.
+
+use serde_json::Value;
+
+use crate::support::{Binary, Place, on_each_database};
+
+on_each_database!(nothing_is_lost_and_it_can_be_run_again);
+
+async fn nothing_is_lost_and_it_can_be_run_again(place: Place) {
+    let mut command = || {
+        let mut command = Binary::command(&["demo", "--orders", "60", "--seed", "7", "--json"]);
+        if place.url().starts_with("postgres") {
+            command.env("DATABASE_URL", place.url());
+        }
+        Binary::run(command)
+    };
+    let mut lines = Vec::new();
+    for _ in 0..2 {
+        let (code, stdout, stderr) = command();
+        assert_eq!(code, Some(0), "{stderr}");
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+        let line: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(line["orders"], 60);
+        assert_eq!(
+            (&line["lost"], &line["duplicates_effective"]),
+            (&0.into(), &0.into())
+        );
+        assert_eq!(line["messages_committed"], line["messages_delivered"]);
+        assert!(
+            line["refused"].as_i64() > Some(0) && line["completed"].as_i64() > Some(0),
+            "{line}"
+        );
+        lines.push(line);
+    }
+    assert_eq!(
+        lines[0]["messages_committed"], lines[1]["messages_committed"],
+        "the same seed, the same orders"
+    );
+    if place.url().starts_with("postgres") {
+        let left = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'order_service_demo%'";
+        assert_eq!(place.number(left).await, 0);
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(
+            place.number(tables).await,
+            0,
+            "it touches nothing outside of its own schema"
+        );
+    }
+}
+
+#[test]
+fn somebodys_file_is_left_alone() {
+    let place = Place::sqlite();
+    crate::support::run(async {
+        let database = place.open().await;
+        let store = database.inventory(&outbox_sqlx::Outbox::new());
+        store.put_stock("m", "s", 5).await.unwrap();
+        database.close().await;
+    });
+    let mut command = Binary::command(&["demo", "--orders", "1"]);
+    command.env("DATABASE_URL", place.url());
+    let (code, stdout, stderr) = Binary::run(command);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(
+        stderr.contains("0 orders and 5 units of stock") && stderr.contains("a file that is not there"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_summary_is_for_people() {
+    let (code, stdout, stderr) = Binary::run(Binary::command(&["demo", "--orders", "20"]));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.contains("the books balance                yes"),
+        "{stdout}"
+    );
+}

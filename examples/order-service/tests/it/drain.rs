@@ -1,0 +1,57 @@
+//! SIGTERM: the service stops in order, and what it took is not lost.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use futures_util::future::join_all;
+
+use crate::support::{Binary, Place, SOON, on_each_database, order, until};
+
+on_each_database!(
+    a_drained_service_leaves_nothing_half_done,
+    while_it_drains_it_is_alive_and_not_ready,
+);
+
+async fn a_drained_service_leaves_nothing_half_done(place: Place) {
+    let mut service = Binary::serve(&place);
+    let client = &service.client;
+    client.put_stock("m", "s", 1_000).await.unwrap();
+    let body = &order(&[("m", "s", 1, 5), ("short", "s", 1, 5)]);
+    for placed in join_all((0..50).map(|_| client.post_order(body))).await {
+        assert_eq!(placed.unwrap().status, StatusCode::CREATED);
+    }
+    service.process.terminate().unwrap();
+    let status = service.process.wait_timeout(SOON).unwrap();
+    assert_eq!(status.code(), Some(0), "{}", service.process.log_tail());
+    let log = std::fs::read_to_string(service.process.stderr_log()).unwrap();
+    assert!(log.contains("emptied=true"), "{log}");
+
+    // What was handed to the queue was handled; what was not is still in the outbox, and goes on from there.
+    assert_eq!(place.audit().await.orders, 50);
+    let _service = Binary::serve(&place);
+    let audit = until(async || place.audit().await, |audit| audit.pending == 0).await;
+    assert_eq!((audit.completed, audit.findings()), (50, vec![]));
+}
+
+async fn while_it_drains_it_is_alive_and_not_ready(place: Place) {
+    let mut service = Binary::serve_with(&place, &[("DRAIN_NOTICE", "1.5")]);
+    let client = &service.client;
+    assert_eq!(client.get("/readyz").await.unwrap().status, StatusCode::OK);
+    assert_eq!(client.get("/healthz").await.unwrap().status, StatusCode::OK);
+    service.process.terminate().unwrap();
+    until(
+        async || client.get("/readyz").await.unwrap().status,
+        |status| *status == StatusCode::SERVICE_UNAVAILABLE,
+    )
+    .await;
+    assert_eq!(client.get("/healthz").await.unwrap().status, StatusCode::OK);
+    let last = client.post_order(&order(&[("m", "s", 1, 1)])).await.unwrap();
+    assert_eq!(
+        last.status,
+        StatusCode::CREATED,
+        "whoever has not noticed yet is served"
+    );
+    let status = service.process.wait_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(status.code(), Some(0), "{}", service.process.log_tail());
+    assert!(client.get("/healthz").await.is_err());
+}

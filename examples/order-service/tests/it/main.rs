@@ -1,0 +1,12 @@
+//! The order service as a whole: the real binary, over its HTTP API, on SQLite and on Postgres.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+mod bad_configuration;
+mod crashes;
+mod demo;
+mod drain;
+mod once;
+mod orders;
+mod validation;

@@ -1,0 +1,101 @@
+//! Effects happen once, whatever comes how often and at the same time. Without a relay, so that what is in the outbox
+//! can be counted.
+
+use futures_util::future::join_all;
+use order_service::events::StockRequested;
+use order_service::orders::{Answer, Item, Order, OrderState};
+use outbox_core::MessageId;
+use outbox_sqlx::Outbox;
+
+use crate::support::{Place, on_each_database};
+
+on_each_database!(
+    a_request_that_comes_again_reserves_nothing_more,
+    a_request_in_another_message_gets_the_same_answer,
+    of_contradicting_answers_the_first_counts,
+    the_last_two_answers_at_once_complete_the_order,
+);
+
+const ANSWERS: &str = "SELECT count(*) FROM outbox WHERE topic LIKE 'inventory.stock-re%ed' AND topic <> 'inventory.stock-requested'";
+
+fn new_order(merchants: usize) -> Order {
+    let item = |number| Item {
+        merchant: format!("m{number}"),
+        sku: "s".to_owned(),
+        quantity: 3,
+        unit_price: 10,
+    };
+    Order::place("ann".to_owned(), (0..merchants).map(item).collect())
+}
+
+fn request() -> StockRequested {
+    new_order(1).stock_requests().next().unwrap()
+}
+
+async fn a_request_that_comes_again_reserves_nothing_more(place: Place) {
+    let database = place.open().await;
+    let store = database.inventory(&Outbox::new());
+    store.put_stock("m0", "s", 100).await.unwrap();
+    let (message, request) = (MessageId::new(), request());
+    for again in join_all((0..20).map(|_| store.reserve(message, &request))).await {
+        again.unwrap();
+    }
+    assert_eq!(store.find_stock("m0", "s").await.unwrap().unwrap().reserved, 3);
+    assert_eq!(place.number(ANSWERS).await, 1, "a duplicate emits nothing");
+}
+
+async fn a_request_in_another_message_gets_the_same_answer(place: Place) {
+    let database = place.open().await;
+    let store = database.inventory(&Outbox::new());
+    let request = request();
+    store.reserve(MessageId::new(), &request).await.unwrap();
+    // By now there would be enough; but the answer was given.
+    store.put_stock("m0", "s", 100).await.unwrap();
+    store.reserve(MessageId::new(), &request).await.unwrap();
+    assert_eq!(store.find_stock("m0", "s").await.unwrap().unwrap().reserved, 0);
+    let refusals = "SELECT count(*) FROM outbox WHERE topic = 'inventory.stock-refused'";
+    assert_eq!(
+        (place.number(refusals).await, place.number(ANSWERS).await),
+        (2, 2)
+    );
+}
+
+async fn of_contradicting_answers_the_first_counts(place: Place) {
+    let database = place.open().await;
+    let store = database.orders(&Outbox::new());
+    let order = new_order(2);
+    store.place(&order).await.unwrap();
+    let [first, second] = [order.sub_orders[0].id, order.sub_orders[1].id];
+    let refused = Answer::Refused {
+        reason: "short of s".to_owned(),
+    };
+    assert!(store.answer(order.id, first, &refused).await.unwrap());
+    assert!(!store.answer(order.id, first, &Answer::Reserved).await.unwrap());
+    assert!(!store.answer(order.id, first, &refused).await.unwrap());
+    let half = store.find(order.id).await.unwrap().unwrap();
+    assert_eq!((half.state, half.amount), (OrderState::Pending, 30));
+    assert!(store.answer(order.id, second, &Answer::Reserved).await.unwrap());
+    assert!(!store.answer(order.id, second, &refused).await.unwrap());
+    let whole = store.find(order.id).await.unwrap().unwrap();
+    assert_eq!((whole.state, whole.amount), (OrderState::Completed, 30));
+}
+
+async fn the_last_two_answers_at_once_complete_the_order(place: Place) {
+    let database = place.open().await;
+    let store = &database.orders(&Outbox::new());
+    for _ in 0..30 {
+        let order = new_order(4);
+        store.place(&order).await.unwrap();
+        let answers = order
+            .sub_orders
+            .iter()
+            .map(|part| store.answer(order.id, part.id, &Answer::Reserved));
+        for answered in join_all(answers).await {
+            assert!(answered.unwrap());
+        }
+        assert_eq!(
+            store.find(order.id).await.unwrap().unwrap().state,
+            OrderState::Completed
+        );
+    }
+}

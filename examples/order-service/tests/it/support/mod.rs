@@ -1,0 +1,43 @@
+//! What the tests have in common.
+
+mod binary;
+mod place;
+mod wait;
+
+pub(crate) use binary::Binary;
+pub(crate) use place::Place;
+pub(crate) use wait::{SOON, until};
+
+use serde_json::{Value, json};
+
+/// Runs a test that is a future. Several threads, because the harness blocks.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test);
+}
+
+/// Makes of each `async fn test(place: Place)` two tests, one per database.
+macro_rules! on_each_database {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $test() { crate::support::run(super::$test(crate::support::Place::sqlite())); })+
+        }
+        mod postgres {
+            $(#[test] fn $test() {
+                let Some(place) = crate::support::Place::postgres() else { return };
+                crate::support::run(super::$test(place));
+            })+
+        }
+    };
+}
+pub(crate) use on_each_database;
+
+/// The body of an order: merchant, article, quantity, price.
+pub(crate) fn order(items: &[(&str, &str, i64, i64)]) -> Value {
+    let item = |(merchant, sku, quantity, unit_price): &(&str, &str, i64, i64)| json!({ "merchant": merchant, "sku": sku, "quantity": quantity, "unit_price": unit_price });
+    json!({ "buyer": "ann", "items": items.iter().map(item).collect::<Vec<_>>() })
+}

@@ -38,15 +38,20 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// Rounds asked for, or the scenario's own number.
-    pub(crate) fn rounds_or(&self, default: usize) -> usize {
+    /// Rounds asked for, or the scenario's own number; `few` when the time is short.
+    pub(crate) fn rounds_or(&self, default: usize, few: usize) -> usize {
         match (self.rounds, self.seconds) {
             (Some(rounds), _) => usize::try_from(rounds).unwrap_or(usize::MAX),
-            // As few as an interleaved comparison can be.
-            (None, Some(_)) => default.min(5),
+            (None, Some(seconds)) if seconds < Self::SHORT => few.min(default),
+            (None, Some(_)) => default.min(Self::COMPARABLE),
             (None, None) => default,
         }
     }
+
+    /// As few rounds as an interleaved comparison may have, but for a run that only shows that all works.
+    const COMPARABLE: usize = 5;
+    /// Seconds below which a run is of that kind.
+    const SHORT: f64 = 30.0;
 
     /// The full size, or what fits into the time at so many a second (of the scenario's whole time).
     pub(crate) fn scaled(&self, full: u64, per_second: f64, at_least: u64) -> u64 {
@@ -141,7 +146,7 @@ pub(crate) struct MemoryArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ScaleArgs {
-    /// Messages to drain in each measurement. Default: 40,000
+    /// Messages to drain for each relay process. Default: 30,000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) messages: Option<u64>,
 }
@@ -264,7 +269,8 @@ mod tests {
         assert_eq!(common(Some(5.0)).scaled(200_000, 1_000.0, 100), 5_000);
         assert_eq!(common(Some(0.1)).scaled(200_000, 100.0, 100), 100);
         assert_eq!(common(Some(5.0)).scaled(50, 1.0, 100), 50);
-        assert_eq!(common(Some(5.0)).rounds_or(15), 5);
-        assert_eq!(common(None).rounds_or(15), 15);
+        assert_eq!(common(Some(5.0)).rounds_or(15, 3), 3);
+        assert_eq!(common(Some(60.0)).rounds_or(15, 3), 5);
+        assert_eq!(common(None).rounds_or(15, 3), 15);
     }
 }

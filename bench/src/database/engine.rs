@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use outbox_core::relay::RelayStore;
@@ -63,14 +64,14 @@ pub(crate) trait Engine: OutboxDatabase {
         messages: Vec<Message>,
     ) -> impl Future<Output = Result<(), OutboxError>> + Send;
 
-    /// An order and its messages in [`Outbox::transaction`].
+    /// An order and its message in [`Outbox::transaction`]. Returns when the body had ended and the commit began.
     fn order_in_scope(
         outbox: &Outbox,
         pool: &Pool<Self>,
         customer: &str,
         total: i64,
-        messages: Vec<Message>,
-    ) -> impl Future<Output = Result<()>>;
+        message: Message,
+    ) -> impl Future<Output = Result<Duration>>;
 
     /// What a relay in this process reads from.
     fn relay_store(url: &str) -> impl Future<Output = Result<Box<dyn RelayStore>>> + Send;

@@ -8,7 +8,7 @@ mod postgres;
 mod sqlite;
 
 pub(crate) use engine::Engine;
-pub(crate) use postgres::connect as connect_postgres;
+pub(crate) use postgres::{connect as connect_postgres, load_into};
 
 use anyhow::Result;
 use outbox_core::relay::RelayStore;

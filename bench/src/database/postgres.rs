@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Transaction};
 
 use super::engine::{Engine, ORDER_DETAIL};
 use super::sqlite::warn_if_in_memory;
+use crate::clock;
 use crate::content::{TOPIC, payload_parts};
 
 const TABLES: &str = include_str!("../../sql/postgres/tables.sql");
@@ -179,17 +180,8 @@ impl Engine for sqlx::Postgres {
     }
 
     async fn load(pool: &PgPool, messages: u64, keys: u64) -> Result<()> {
-        let (before, after) = payload_parts();
-        sqlx::query(LOAD)
-            .bind(i64::try_from(messages)?)
-            .bind(i64::try_from(keys)?)
-            .bind(TOPIC)
-            .bind(before)
-            .bind(after)
-            .execute(pool)
-            .await
-            .map(drop)
-            .context("loading a backlog")
+        let mut connection = pool.acquire().await.context("loading a backlog")?;
+        load_into(&mut connection, messages, keys).await
     }
 
     async fn settle_down(pool: &PgPool) -> Result<()> {
@@ -264,19 +256,13 @@ impl Engine for sqlx::Postgres {
         pool: &PgPool,
         customer: &str,
         total: i64,
-        mut messages: Vec<Message>,
-    ) -> Result<()> {
+        message: Message,
+    ) -> Result<Duration> {
         outbox
             .transaction(pool, async |tx| {
                 Self::insert_order(tx, customer, total).await?;
-                match (messages.len(), messages.pop()) {
-                    (1, Some(message)) => outbox.publish(tx, message).await.map(drop)?,
-                    (_, last) => outbox
-                        .publish_all(tx, messages.into_iter().chain(last))
-                        .await
-                        .map(drop)?,
-                }
-                Ok(())
+                outbox.publish(tx, message).await?;
+                Ok(clock::now())
             })
             .await
     }
@@ -284,6 +270,21 @@ impl Engine for sqlx::Postgres {
     async fn relay_store(url: &str) -> Result<Box<dyn RelayStore>> {
         Ok(Box::new(PostgresRelayStore::with_options(options(url)?)))
     }
+}
+
+/// Loads a backlog of `messages` over `keys` keys, in whatever transaction the connection is in.
+pub(crate) async fn load_into(connection: &mut PgConnection, messages: u64, keys: u64) -> Result<()> {
+    let (before, after) = payload_parts();
+    sqlx::query(LOAD)
+        .bind(i64::try_from(messages)?)
+        .bind(i64::try_from(keys)?)
+        .bind(TOPIC)
+        .bind(before)
+        .bind(after)
+        .execute(connection)
+        .await
+        .map(drop)
+        .context("loading a backlog")
 }
 
 /// A checkpoint now is none in the middle of what is measured. Only superusers and members of pg_checkpoint may ask

@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Executor, Transaction};
 
 use super::engine::{Engine, ORDER_DETAIL};
-use crate::content;
+use crate::{clock, content};
 
 const TABLES: &str = include_str!("../../sql/sqlite/tables.sql");
 const EMPTY: &str = include_str!("../../sql/sqlite/empty.sql");
@@ -226,19 +226,13 @@ impl Engine for sqlx::Sqlite {
         pool: &SqlitePool,
         customer: &str,
         total: i64,
-        mut messages: Vec<Message>,
-    ) -> Result<()> {
+        message: Message,
+    ) -> Result<Duration> {
         outbox
             .transaction(pool, async |tx| {
                 Self::insert_order(tx, customer, total).await?;
-                match (messages.len(), messages.pop()) {
-                    (1, Some(message)) => outbox.publish(tx, message).await.map(drop)?,
-                    (_, last) => outbox
-                        .publish_all(tx, messages.into_iter().chain(last))
-                        .await
-                        .map(drop)?,
-                }
-                Ok(())
+                outbox.publish(tx, message).await?;
+                Ok(clock::now())
             })
             .await
     }

@@ -19,8 +19,14 @@ use crate::floor::insert::BareInsert;
 const CHANNEL: &str = "bench";
 const NOTIFY: &str = include_str!("../../sql/postgres/notify.sql");
 
-/// A transaction that writes an order and a bare message and notifies. Returns when its commit was answered.
-pub(crate) async fn write(pool: &PgPool, content: &Content, n: u64, id: Uuid) -> Result<Duration> {
+/// A transaction that writes an order and a bare message and notifies. Returns when its commit began and when that was
+/// answered.
+pub(crate) async fn write(
+    pool: &PgPool,
+    content: &Content,
+    n: u64,
+    id: Uuid,
+) -> Result<(Duration, Duration)> {
     let mut tx = sqlx::Postgres::begin_by_hand(pool).await?;
     sqlx::Postgres::insert_order(&mut tx, content.key(n), 990).await?;
     sqlx::Postgres::insert_message(&mut tx, content, n).await?;
@@ -29,8 +35,9 @@ pub(crate) async fn write(pool: &PgPool, content: &Content, n: u64, id: Uuid) ->
         .bind(id.to_string())
         .execute(&mut *tx)
         .await?;
+    let begun = clock::now();
     tx.commit().await?;
-    Ok(clock::now())
+    Ok((begun, clock::now()))
 }
 
 /// Notes when it heard of each message.

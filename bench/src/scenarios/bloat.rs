@@ -50,8 +50,8 @@ async fn measure<E: Engine>(
     let outbox = Outbox::new();
     let messages = args
         .messages
-        .unwrap_or_else(|| common.scaled(MESSAGES, 400.0, 500));
-    let sequences = common.rounds_or(SEQUENCES);
+        .unwrap_or_else(|| common.scaled(MESSAGES, 600.0, 500));
+    let sequences = common.rounds_or(SEQUENCES, 3);
     let progress = Progress::new((sequences * CYCLES) as u64);
     // By cycle, then by sequence.
     let mut rates = vec![Vec::new(); CYCLES];

@@ -160,7 +160,7 @@ struct Counted {
 }
 
 async fn measure<E: Engine>(common: &Common, server: &Server, mut sides: Vec<Side<E>>) -> Result<Report> {
-    let rounds = common.rounds_or(ROUNDS);
+    let rounds = common.rounds_or(ROUNDS, 2);
     // Short ones are told from full ones by their settings.
     let part = |full: Duration, of_time: f64| {
         common.seconds.map_or(full, |seconds| {
@@ -258,6 +258,15 @@ fn report<E: Engine>(
             ]);
         }
     }
+    let mut notes = vec![
+        "The server's count also has what this program asks it, once a round, and its own maintenance."
+            .to_owned(),
+    ];
+    if silence < SILENCE {
+        notes.push(format!(
+            "After less than {SILENCE:?} of silence a relay still polls faster than the targets allow."
+        ));
+    }
     let mut settings = server.settings();
     settings.insert("silence_seconds".into(), number(silence.as_secs_f64()));
     settings.insert("count_seconds".into(), number(count.as_secs_f64()));
@@ -276,9 +285,6 @@ fn report<E: Engine>(
         settings,
         details,
         table,
-        notes: vec![
-            "The server's count also has what this program asks it, once a round, and its own maintenance."
-                .to_owned(),
-        ],
+        notes,
     }
 }

@@ -1,8 +1,10 @@
 //! `latency`: how long after its commit a message reaches the relay's sink.
 //!
 //! Transactions (a business row and a message each) begin at a steady rate, whether or not earlier ones have
-//! ended. The time runs from the moment at which the commit was answered to the moment at which the sink is given
-//! the message; one that is faster than the answer counts as 0. Four ways take turns:
+//! ended. The time runs from the moment at which the application has done its part and the commit begins (so the
+//! commit's own time is in it, on both sides) to the moment at which the sink is given the message. How much of it is
+//! after the commit's answer is told beside it; a message that is faster than the answer counts as 0 there. Four
+//! ways take turns:
 //!
 //! * *NOTIFY in the transaction* (the floor): a bare listener that does nothing but note the time,
 //! * *in process*: `outbox.transaction(…)`, and a relay that listens to that outbox's wake-up,
@@ -36,9 +38,10 @@ use crate::relay::{Running, Seen, Setup, Sink};
 use crate::report::{Report, Table, number, pretty, pretty_range};
 use crate::stats::{Spread, median, quantile};
 
-/// One turn at full size, and what of its beginning does not count.
+/// What counts of one turn at full size.
 const TURN: Duration = Duration::from_secs(4);
-const WARM_UP_PART: f64 = 0.2;
+/// Messages are sent so long before any counts: everything is cold, and a relay that polls has to notice first.
+const WARM_UP: Duration = Duration::from_millis(300);
 const ROUNDS: usize = 5;
 /// After the last commit, for the last message to arrive.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
@@ -87,7 +90,23 @@ struct Found {
     p50: Vec<f64>,
     p99: Vec<f64>,
     max: Vec<f64>,
+    after_answer: Vec<f64>,
     messages: usize,
+}
+
+/// A message, when its commit began and when that was answered.
+#[derive(Debug, Clone, Copy)]
+struct Committed {
+    id: Uuid,
+    begun: Duration,
+    answered: Duration,
+}
+
+/// Milliseconds of one message.
+#[derive(Debug, Clone, Copy)]
+struct Waited {
+    all: f64,
+    after_answer: f64,
 }
 
 pub(crate) async fn run(common: &Common, args: &LatencyArgs, server: &mut Server) -> Result<Report> {
@@ -127,10 +146,10 @@ struct Bench<'a, E: Engine> {
 
 impl<'a, E: Engine> Bench<'a, E> {
     fn new(common: &'a Common, args: &'a LatencyArgs, database: &'a Database, pool: Pool<E>) -> Self {
-        let rounds = common.rounds_or(ROUNDS);
+        let rounds = common.rounds_or(ROUNDS, 3);
         let turns = (rounds * 4) as f64;
         let turn = common.seconds.map_or(TURN, |seconds| {
-            TURN.min(Duration::from_secs_f64(seconds * 0.8 / turns))
+            TURN.min(Duration::from_secs_f64(seconds / turns).saturating_sub(WARM_UP))
         });
         Self {
             common,
@@ -157,9 +176,12 @@ impl<'a, E: Engine> Bench<'a, E> {
                     (way, _) => self.relayed(way).await?,
                 };
                 let found = &mut found[at];
-                found.p50.push(quantile(&waited, 0.5));
-                found.p99.push(quantile(&waited, 0.99));
-                found.max.push(quantile(&waited, 1.0));
+                let all: Vec<f64> = waited.iter().map(|waited| waited.all).collect();
+                let after: Vec<f64> = waited.iter().map(|waited| waited.after_answer).collect();
+                found.p50.push(quantile(&all, 0.5));
+                found.p99.push(quantile(&all, 0.99));
+                found.max.push(quantile(&all, 1.0));
+                found.after_answer.push(quantile(&after, 0.5));
                 found.messages += waited.len();
                 progress.step();
             }
@@ -168,12 +190,13 @@ impl<'a, E: Engine> Bench<'a, E> {
         Ok(found)
     }
 
-    async fn floor(&self, pool: &PgPool) -> Result<Vec<f64>> {
+    async fn floor(&self, pool: &PgPool) -> Result<Vec<Waited>> {
         let listener = notify::Listener::start(pool).await?;
         let committed = self
             .at_a_steady_rate(async |n| {
                 let id = Uuid::now_v7();
-                Ok((id, notify::write(pool, &self.content, n, id).await?))
+                let (begun, answered) = notify::write(pool, &self.content, n, id).await?;
+                Ok(Committed { id, begun, answered })
             })
             .await?;
         // The last notification is on its way.
@@ -181,7 +204,7 @@ impl<'a, E: Engine> Bench<'a, E> {
         waited(&committed, listener.stop().await?)
     }
 
-    async fn relayed(&self, way: Way) -> Result<Vec<f64>> {
+    async fn relayed(&self, way: Way) -> Result<Vec<Waited>> {
         let mut outbox = Outbox::builder();
         let wake = Wake::new();
         let mut listener = None;
@@ -211,11 +234,15 @@ impl<'a, E: Engine> Bench<'a, E> {
                     )
                     .build()?;
                 let id = message.id().0;
-                E::order_in_scope(outbox, &self.pool, self.content.key(n), 990, vec![message]).await?;
-                Ok((id, clock::now()))
+                let begun = E::order_in_scope(outbox, &self.pool, self.content.key(n), 990, message).await?;
+                Ok(Committed {
+                    id,
+                    begun,
+                    answered: clock::now(),
+                })
             })
             .await?;
-        tokio::time::timeout(ARRIVE_WITHIN, relay.settled(committed.len() as u64))
+        tokio::time::timeout(ARRIVE_WITHIN, relay.settled(self.cold() + committed.len() as u64))
             .await
             .map_err(|_| anyhow!("messages did not arrive within {ARRIVE_WITHIN:?}"))??;
         relay.stop().await?;
@@ -223,15 +250,24 @@ impl<'a, E: Engine> Bench<'a, E> {
         waited(&committed, seen.arrivals())
     }
 
+    fn messages_of(&self, time: Duration) -> u64 {
+        (time.as_secs_f64() * self.args.rate as f64) as u64
+    }
+
+    /// How many messages of a turn don't count.
+    fn cold(&self) -> u64 {
+        self.messages_of(WARM_UP)
+    }
+
     /// Begins a transaction at each tick, whatever became of those before: a writer that waited for a slow one
     /// would leave out the very moments that count.
-    async fn at_a_steady_rate<F>(&self, mut write: F) -> Result<Vec<(Uuid, Duration)>>
+    async fn at_a_steady_rate<F>(&self, mut write: F) -> Result<Vec<Committed>>
     where
-        F: AsyncFn(u64) -> Result<(Uuid, Duration)>,
+        F: AsyncFn(u64) -> Result<Committed>,
     {
         let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / self.args.rate as f64));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let messages = ((self.turn.as_secs_f64() * self.args.rate as f64) as u64).max(20);
+        let messages = self.cold() + self.messages_of(self.turn).max(20);
         let write = &mut write;
         let mut under_way = FuturesUnordered::new();
         let mut committed = Vec::new();
@@ -245,12 +281,8 @@ impl<'a, E: Engine> Bench<'a, E> {
                 Some(written) = under_way.next() => committed.push(written?),
             }
         }
-        // In the order of their commits; the first ones find everything cold.
-        let cold = (committed.len() as f64 * WARM_UP_PART) as usize;
-        for (id, _) in committed.iter_mut().take(cold) {
-            *id = Uuid::nil();
-        }
-        Ok(committed)
+        committed.sort_by_key(|committed: &Committed| committed.begun);
+        Ok(committed.split_off(self.cold() as usize))
     }
 
     fn report(&self, server: &Server, ways: &[Way], found: &[Found]) -> Report {
@@ -260,6 +292,7 @@ impl<'a, E: Engine> Bench<'a, E> {
             "p50 lowest – highest",
             "p99 ms",
             "max ms",
+            "p50 after the answer",
             "target",
         ]);
         let mut details = Map::new();
@@ -278,6 +311,7 @@ impl<'a, E: Engine> Bench<'a, E> {
                 &pretty_range(p50.low, p50.high),
                 &pretty(p99),
                 &pretty(max),
+                &pretty(median(&found.after_answer)),
                 way.target(),
             ]);
             details.insert(
@@ -286,6 +320,7 @@ impl<'a, E: Engine> Bench<'a, E> {
                     "p50": Value::from(p50),
                     "p99": Value::from(Spread::of(&found.p99)),
                     "max": number(max),
+                    "p50_after_answer": number(median(&found.after_answer)),
                     "messages": found.messages,
                 }),
             );
@@ -307,7 +342,7 @@ impl<'a, E: Engine> Bench<'a, E> {
             database: self.common.database.to_string(),
             unit: "ms (p50)",
             measured: format!(
-                "{} transactions a second, one message each: from the answer to its commit to the sink.",
+                "{} transactions a second, one message each: from the beginning of its commit to the sink.",
                 self.args.rate
             ),
             floor,
@@ -322,17 +357,20 @@ impl<'a, E: Engine> Bench<'a, E> {
     }
 }
 
-/// Milliseconds from each commit to its arrival. Those with the nil id don't count.
-fn waited(committed: &[(Uuid, Duration)], arrived: Vec<(Uuid, Duration)>) -> Result<Vec<f64>> {
+/// Milliseconds from each commit to its arrival.
+fn waited(committed: &[Committed], arrived: Vec<(Uuid, Duration)>) -> Result<Vec<Waited>> {
     let arrived: HashMap<Uuid, Duration> = arrived.into_iter().collect();
     committed
         .iter()
-        .filter(|(id, _)| !id.is_nil())
-        .map(|(id, at)| {
+        .map(|committed| {
             let arrival = arrived
-                .get(id)
-                .with_context(|| format!("message {id} did not arrive"))?;
-            Ok(arrival.saturating_sub(*at).as_secs_f64() * 1e3)
+                .get(&committed.id)
+                .with_context(|| format!("message {} did not arrive", committed.id))?;
+            let since = |at: Duration| arrival.saturating_sub(at).as_secs_f64() * 1e3;
+            Ok(Waited {
+                all: since(committed.begun),
+                after_answer: since(committed.answered),
+            })
         })
         .collect()
 }

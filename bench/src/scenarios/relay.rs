@@ -108,12 +108,12 @@ impl<E: Engine> Bench<'_, E> {
     }
 
     async fn against_the_floor(&self) -> Result<Report> {
-        let per_second = if self.keys.is_some() { 1_000.0 } else { 2_500.0 };
+        let per_second = if self.keys.is_some() { 800.0 } else { 2_000.0 };
         let messages = self
             .args
             .messages
             .unwrap_or_else(|| self.common.scaled(MESSAGES, per_second, 1_000));
-        let rounds = self.common.rounds_or(ROUNDS);
+        let rounds = self.common.rounds_or(ROUNDS, 5);
         let progress = Progress::new(rounds as u64 * 2);
         let (mut floor, mut ours) = (Vec::new(), Vec::new());
         let mut where_time_goes = Vec::new();
@@ -258,7 +258,7 @@ impl<E: Engine> Bench<'_, E> {
             .iter()
             .map(|&size| ((size as f64 * fits as f64 / asked.max(1) as f64) as u64).max(100))
             .collect();
-        let rounds = self.common.rounds_or(5);
+        let rounds = self.common.rounds_or(5, 3);
         let progress = Progress::new((rounds * sizes.len()) as u64);
         let mut rates = vec![Vec::new(); sizes.len()];
         for round in 0..rounds {

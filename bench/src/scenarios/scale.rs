@@ -1,9 +1,10 @@
 //! `scale`: how throughput grows with relay processes when the queue is what takes time.
 //!
 //! The sink of each relay takes batches of 10, one call at a time, 2 ms each: one relay can't do more than 5,000
-//! messages a second however fast the database is. 1, 2 and 4 relays take turns. They are started on an empty outbox
-//! and share its shards before anything is measured; then the whole backlog is committed by one transaction, and the
-//! time runs from there to the moment at which the last relay has settled its last message. So the tail, in which some
+//! messages a second however fast the database is. 1, 2 and 4 relays take turns, each time with as many messages for
+//! each relay. They are started on an empty outbox and share its shards before anything is measured. The backlog is
+//! written by one transaction; before that commits, some other messages see to it that no relay is asleep. The time
+//! runs from the commit to the moment at which the last relay has settled its last message, so the tail, in which some
 //! relays are done and others are not, belongs to it.
 
 use std::time::Duration;
@@ -12,17 +13,23 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 use sqlx::Postgres;
 use sqlx::postgres::PgPool;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Common, ScaleArgs};
 use crate::clock;
 use crate::content::PAYLOAD_BYTES;
-use crate::database::{Database, Engine, Kind, Server};
+use crate::database::{Database, Engine, Kind, Server, load_into};
 use crate::progress::Progress;
 use crate::report::{Report, Table, number, pretty, pretty_range};
 use crate::stats::{Interval, Spread, median, ratios};
 use crate::subprocess::{Worker, WorkerSetup};
 
-const MESSAGES: u64 = 40_000;
+/// For each relay.
+const MESSAGES: u64 = 30_000;
+/// They wake all relays: some for every shard.
+const AWAKE: u64 = 512;
 const ROUNDS: usize = 5;
 const RELAYS: [usize; 3] = [1, 2, 4];
 const TARGETS: [f64; 3] = [1.0, 1.8, 3.2];
@@ -40,15 +47,12 @@ pub(crate) async fn run(common: &Common, args: &ScaleArgs, server: &mut Server) 
         bail!("one process relays a SQLite database, so there is nothing to scale: measure on Postgres");
     }
     let database = server.database().await?;
-    let pool = Postgres::pool(&database.url, 1).await?;
+    let pool = Postgres::pool(&database.url, 2).await?;
     let messages = args
         .messages
-        .unwrap_or_else(|| common.scaled(MESSAGES, 200.0, 400));
-    let rounds = match common.seconds {
-        // Sharing out the shards takes its time in each.
-        Some(seconds) if seconds < 60.0 && common.rounds.is_none() => 1,
-        _ => common.rounds_or(ROUNDS),
-    };
+        .unwrap_or_else(|| common.scaled(MESSAGES, 400.0, 500));
+    // Sharing out the shards takes its time in each.
+    let rounds = common.rounds_or(ROUNDS, 1);
     let progress = Progress::new((rounds * RELAYS.len()) as u64);
     let mut rates = vec![Vec::new(); RELAYS.len()];
     for round in 0..rounds {
@@ -56,8 +60,9 @@ pub(crate) async fn run(common: &Common, args: &ScaleArgs, server: &mut Server) 
             let at = (at + round) % RELAYS.len();
             progress.says(format!("round {} of {rounds}: {} relays", round + 1, RELAYS[at]));
             Postgres::empty(&pool).await?;
-            let took = drain(&database, &pool, RELAYS[at], messages).await?;
-            rates[at].push(messages as f64 / took.as_secs_f64());
+            let all = messages * RELAYS[at] as u64;
+            let took = drain(&database, &pool, RELAYS[at], all).await?;
+            rates[at].push(all as f64 / took.as_secs_f64());
             progress.step();
         }
     }
@@ -77,48 +82,85 @@ async fn drain(database: &Database, pool: &PgPool, relays: usize, messages: u64)
         workers.push(Worker::start(database, setup).await?);
     }
     wait_for_shares(pool, relays).await?;
-    Postgres::load(pool, messages, messages).await?;
+    let mut settled = Settled::watch(workers);
+    let mut backlog = pool.begin().await.context("loading a backlog")?;
+    load_into(&mut backlog, messages, messages).await?;
+    Postgres::load(pool, AWAKE, AWAKE).await?;
+    settled.until(AWAKE).await?;
+    backlog.commit().await.context("loading a backlog")?;
     let begun = clock::now();
-    let mut ended = begun;
-    // All lines are read as they come: a pipe that is full would stop its worker.
-    let mut waiting: tokio::task::JoinSet<Result<Worker>> = tokio::task::JoinSet::new();
-    let (told, mut progress) = tokio::sync::mpsc::unbounded_channel();
-    let enough = tokio_util::sync::CancellationToken::new();
-    for (at, mut worker) in workers.into_iter().enumerate() {
-        let (told, enough) = (told.clone(), enough.clone());
-        waiting.spawn(async move {
-            loop {
-                tokio::select! {
-                    progressed = worker.until_progress() => {
-                        progressed?;
-                        let (settled, when) = worker.settled();
-                        // Nobody listens any more when all is settled.
-                        let _ = told.send((at, settled, when));
+    let ended = settled.until(AWAKE + messages).await?;
+    settled.stop().await?;
+    let left = Postgres::pending(pool).await?;
+    if left != 0 {
+        bail!("all {messages} messages are settled, yet {left} are left");
+    }
+    Ok(ended.saturating_sub(begun))
+}
+
+/// What several workers have settled together. Each has a task that reads its lines as they come: a pipe that is full
+/// would stop it.
+struct Settled {
+    workers: JoinSet<Result<Worker>>,
+    enough: CancellationToken,
+    news: mpsc::UnboundedReceiver<(usize, u64, Duration)>,
+    by_worker: Vec<u64>,
+    last_at: Duration,
+}
+
+impl Settled {
+    fn watch(workers: Vec<Worker>) -> Self {
+        let (told, news) = mpsc::unbounded_channel();
+        let mut settled = Self {
+            by_worker: vec![0; workers.len()],
+            workers: JoinSet::new(),
+            enough: CancellationToken::new(),
+            news,
+            last_at: Duration::ZERO,
+        };
+        for (at, mut worker) in workers.into_iter().enumerate() {
+            let (told, enough) = (told.clone(), settled.enough.clone());
+            settled.workers.spawn(async move {
+                loop {
+                    tokio::select! {
+                        progressed = worker.until_progress() => {
+                            progressed?;
+                            let (messages, when) = worker.settled();
+                            // Nobody listens any more when all is settled.
+                            let _ = told.send((at, messages, when));
+                        }
+                        () = enough.cancelled() => return Ok(worker),
                     }
-                    () = enough.cancelled() => return Ok(worker),
+                }
+            });
+        }
+        settled
+    }
+
+    /// Waits until so many messages are settled. Returns when the last one was.
+    async fn until(&mut self, messages: u64) -> Result<Duration> {
+        while self.by_worker.iter().sum::<u64>() < messages {
+            tokio::select! {
+                Some((at, count, when)) = self.news.recv() => {
+                    self.by_worker[at] = count;
+                    self.last_at = self.last_at.max(when);
+                }
+                Some(ended) = self.workers.join_next() => {
+                    ended.context("a task panicked")??;
+                    bail!("a relay process ended early");
                 }
             }
-        });
+        }
+        Ok(self.last_at)
     }
-    drop(told);
-    let mut settled = vec![0; relays];
-    while settled.iter().sum::<u64>() < messages {
-        let Some((at, count, when)) = progress.recv().await else {
-            break;
-        };
-        settled[at] = count;
-        ended = ended.max(when);
+
+    async fn stop(mut self) -> Result<()> {
+        self.enough.cancel();
+        while let Some(worker) = self.workers.join_next().await {
+            worker.context("a task panicked")??.stop().await?;
+        }
+        Ok(())
     }
-    enough.cancel();
-    while let Some(worker) = waiting.join_next().await {
-        worker.context("a task panicked")??.stop().await?;
-    }
-    let all: u64 = settled.iter().sum();
-    let left = Postgres::pending(pool).await?;
-    if all != messages || left != 0 {
-        bail!("of {messages} messages {all} were settled and {left} are left");
-    }
-    Ok(ended - begun)
 }
 
 /// Waits until every relay owns shards, and none more than one above another.
@@ -171,7 +213,7 @@ fn report(common: &Common, server: &Server, messages: u64, rates: &[Vec<f64>]) -
     }
     let theory = SINK.1 as f64 / SINK.0.as_secs_f64();
     let mut settings = server.settings();
-    settings.insert("messages".into(), messages.into());
+    settings.insert("messages_per_relay".into(), messages.into());
     settings.insert("sink_ms".into(), number(SINK.0.as_secs_f64() * 1e3));
     settings.insert("sink_batch".into(), SINK.1.into());
     settings.insert("payload_bytes".into(), PAYLOAD_BYTES.into());
@@ -183,7 +225,7 @@ fn report(common: &Common, server: &Server, messages: u64, rates: &[Vec<f64>]) -
         database: common.database.to_string(),
         unit: "messages/s",
         measured: format!(
-            "{} messages drained by 1, 2 and 4 relay processes; each sink takes 10 messages in 2 ms, so one relay can \
+            "{} messages for each of 1, 2 and 4 relay processes; each sink takes 10 messages in 2 ms, so one relay can \
              do {} messages/s.",
             pretty(messages as f64),
             pretty(theory)

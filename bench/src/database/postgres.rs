@@ -260,7 +260,7 @@ impl Engine for sqlx::Postgres {
     ) -> Result<Duration> {
         outbox
             .transaction(pool, async |tx| {
-                Self::insert_order(tx, customer, total).await?;
+                Self::insert_order(tx.as_mut(), customer, total).await?;
                 outbox.publish(tx, message).await?;
                 Ok(clock::now())
             })

@@ -130,7 +130,9 @@ impl<E: Engine> Side<E> {
         let id = message.id().0;
         let outbox = &self.outbox;
         outbox
-            .transaction(&self.pool, async |tx| E::publish(outbox, tx, message).await)
+            .transaction(&self.pool, async |tx| {
+                E::publish(outbox, tx.as_mut(), message).await
+            })
             .await?;
         let committed = clock::now();
         let arrived = self.relay.until_message(id).await?;

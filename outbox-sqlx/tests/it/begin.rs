@@ -31,7 +31,10 @@ pub(crate) async fn poll_times(mut future: Pin<&mut (impl Future + ?Sized)>, pol
 async fn autocommits(pool: &PgPool) -> bool {
     pool.execute("INSERT INTO witness VALUES (1)").await.unwrap();
     let mut outside = outsider(pool).await;
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM witness").fetch_one(&mut outside).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM witness")
+        .fetch_one(&mut outside)
+        .await
+        .unwrap();
     rows > 0
 }
 
@@ -46,14 +49,18 @@ async fn pool_with_witness() -> Option<PgPool> {
 async fn the_pools_own_begin_poisons_the_pool_when_dropped() {
     let mut poisoned = false;
     for polls in 1..8 {
-        let Some(pool) = pool_with_witness().await else { return };
+        let Some(pool) = pool_with_witness().await else {
+            return;
+        };
         let finished = poll_times(Box::pin(pool.begin()).as_mut(), polls).await;
         if finished {
             break;
         }
-        tokio::time::timeout(Duration::from_secs(5), async { poisoned |= !autocommits(&pool).await })
-            .await
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(5), async {
+            poisoned |= !autocommits(&pool).await
+        })
+        .await
+        .unwrap();
     }
     assert!(
         poisoned,
@@ -67,7 +74,9 @@ async fn ours_does_not() {
     let outbox = Outbox::new();
     let mut dropped = 0;
     for polls in 1..50 {
-        let Some(pool) = pool_with_witness().await else { return };
+        let Some(pool) = pool_with_witness().await else {
+            return;
+        };
         let finished = poll_times(Box::pin(outbox.begin(&pool)).as_mut(), polls).await;
         assert!(autocommits(&pool).await, "begin dropped after {polls} polls");
         let open: i64 = sqlx::query_scalar(
@@ -89,12 +98,16 @@ async fn ours_does_not() {
 /// A begin that waits for a connection gives its place back when it is dropped.
 #[tokio::test]
 async fn dropped_waiters_do_not_keep_connections() {
-    let Some(pool) = pool_with_witness().await else { return };
+    let Some(pool) = pool_with_witness().await else {
+        return;
+    };
     let outbox = Outbox::new();
     let held = outbox.begin(&pool).await.unwrap();
     for _ in 0..20 {
         assert!(!poll_times(Box::pin(outbox.begin(&pool)).as_mut(), 1).await);
     }
     drop(held);
-    tokio::time::timeout(Duration::from_secs(5), autocommits(&pool)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), autocommits(&pool))
+        .await
+        .unwrap();
 }

@@ -12,22 +12,34 @@ use crate::databases::{outsider, postgres_pool};
 
 #[tokio::test]
 async fn a_scope_dropped_at_any_poll_on_postgres() {
-    let Some(pool) = postgres_pool(1).await else { return };
+    let Some(pool) = postgres_pool(1).await else {
+        return;
+    };
     pool.execute("CREATE TABLE business (n int)").await.unwrap();
     let outbox = Outbox::new();
     let mut outside = outsider(&pool).await;
     for polls in 1..200 {
         let scope = outbox.transaction(&pool, async |tx| {
-            sqlx::query("INSERT INTO business VALUES ($1)").bind(polls).execute(&mut **tx).await.unwrap();
-            outbox.publish_ordered(tx, Message::builder("t").key(polls.to_string())).await?;
-            outbox.publish_all(tx, (0..2).map(|_| Message::builder("t").key(polls.to_string()))).await?;
+            sqlx::query("INSERT INTO business VALUES ($1)")
+                .bind(polls)
+                .execute(&mut **tx)
+                .await
+                .unwrap();
+            outbox
+                .publish_ordered(tx, Message::builder("t").key(polls.to_string()))
+                .await?;
+            outbox
+                .publish_all(tx, (0..2).map(|_| Message::builder("t").key(polls.to_string())))
+                .await?;
             Ok::<_, OutboxError>(())
         });
         let finished = poll_times(Box::pin(scope).as_mut(), polls as u32).await;
         // The next statement through the pool is committed by itself.
         tokio::time::timeout(
             Duration::from_secs(10),
-            sqlx::query("INSERT INTO business VALUES (-$1)").bind(polls).execute(&pool),
+            sqlx::query("INSERT INTO business VALUES (-$1)")
+                .bind(polls)
+                .execute(&pool),
         )
         .await
         .unwrap()
@@ -41,7 +53,10 @@ async fn a_scope_dropped_at_any_poll_on_postgres() {
         .fetch_one(&mut outside)
         .await
         .unwrap();
-        assert_eq!(witness, 1, "dropped after {polls} polls: the pool is in a transaction");
+        assert_eq!(
+            witness, 1,
+            "dropped after {polls} polls: the pool is in a transaction"
+        );
         assert_eq!(messages, business * 3, "dropped after {polls} polls: torn");
         if finished {
             assert_eq!(business, 1);
@@ -59,8 +74,14 @@ async fn a_scope_dropped_at_any_poll_on_sqlite() {
     let outbox = Outbox::new();
     for polls in 1..200 {
         let scope = outbox.transaction(&pool, async |tx| {
-            sqlx::query("INSERT INTO business VALUES ($1)").bind(polls).execute(&mut **tx).await.unwrap();
-            outbox.publish_all(tx, (0..3).map(|_| Message::builder("t").key(polls.to_string()))).await?;
+            sqlx::query("INSERT INTO business VALUES ($1)")
+                .bind(polls)
+                .execute(&mut **tx)
+                .await
+                .unwrap();
+            outbox
+                .publish_all(tx, (0..3).map(|_| Message::builder("t").key(polls.to_string())))
+                .await?;
             Ok::<_, OutboxError>(())
         });
         let finished = poll_times(Box::pin(scope).as_mut(), polls as u32).await;
@@ -87,21 +108,35 @@ async fn a_scope_dropped_at_any_poll_on_sqlite() {
 
 #[tokio::test]
 async fn a_redrive_dropped_at_any_poll_on_postgres() {
-    let Some(pool) = postgres_pool(1).await else { return };
+    let Some(pool) = postgres_pool(1).await else {
+        return;
+    };
     let mut outside = outsider(&pool).await;
     for polls in 1..200 {
         pool.execute("TRUNCATE outbox_dead, outbox").await.unwrap();
-        crate::dead::bury(&pool, &[(1, "t", Some("k"), "skipped"), (2, "t", Some("k"), "skipped")]).await;
+        crate::dead::bury(
+            &pool,
+            &[(1, "t", Some("k"), "skipped"), (2, "t", Some("k"), "skipped")],
+        )
+        .await;
         let finished = poll_times(Box::pin(dead::redrive_key(&pool, "t", "k")).as_mut(), polls).await;
-        pool.execute("INSERT INTO outbox_parked (topic, message_key, shard) VALUES ('w', 'w', 0)").await.unwrap();
+        pool.execute("INSERT INTO outbox_parked (topic, message_key, shard) VALUES ('w', 'w', 0)")
+            .await
+            .unwrap();
         let (dead, back, witness): (i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM outbox_dead), (SELECT count(*) FROM outbox), (SELECT count(*) FROM outbox_parked)",
         )
         .fetch_one(&mut outside)
         .await
         .unwrap();
-        assert_eq!(witness, 1, "dropped after {polls} polls: the pool is in a transaction");
-        assert!(dead + back == 2 && dead != 1, "dropped after {polls} polls: {dead} dead, {back} back");
+        assert_eq!(
+            witness, 1,
+            "dropped after {polls} polls: the pool is in a transaction"
+        );
+        assert!(
+            dead + back == 2 && dead != 1,
+            "dropped after {polls} polls: {dead} dead, {back} back"
+        );
         if finished {
             assert_eq!(back, 2);
             return;

@@ -49,7 +49,9 @@ pub(crate) async fn empty_postgres(connections: u32) -> Option<PgPool> {
     let options = PgConnectOptions::from_str(&url).unwrap();
     let mut admin = PgConnection::connect_with(&options).await.unwrap();
     admin
-        .execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
+        .execute(AssertSqlSafe(format!(
+            "DROP DATABASE IF EXISTS {name} WITH (FORCE)"
+        )))
         .await
         .unwrap();
     admin

@@ -20,7 +20,11 @@ where
         let key = key.map_or("NULL".to_owned(), |key| format!("'{key}'"));
         let (uuid, bytes, now) = match std::any::type_name::<DB>().contains("Sqlite") {
             true => (format!("x'{row:032x}'"), format!("x'{row:02x}'"), "1000000"),
-            false => (format!("'{:032x}'", row), format!(r"'\x{row:02x}'"), "'1970-01-01 00:00:01Z'"),
+            false => (
+                format!("'{:032x}'", row),
+                format!(r"'\x{row:02x}'"),
+                "'1970-01-01 00:00:01Z'",
+            ),
         };
         let sql = format!(
             "INSERT INTO outbox_dead (id, message_id, shard, topic, message_key, payload, headers, created_at, attempts, last_error, reason)
@@ -193,10 +197,15 @@ on_both! {
 /// A relay that is just burying holds the shard FOR SHARE; a redrive waits for it, and so finds all letters.
 #[tokio::test]
 async fn a_redrive_waits_for_the_shards_settlements() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     bury(&pool, &[(1, "a", Some("k"), "parked")]).await;
     let mut relay = pool.begin().await.unwrap();
-    relay.execute("SELECT 1 FROM outbox_shard FOR SHARE").await.unwrap();
+    relay
+        .execute("SELECT 1 FROM outbox_shard FOR SHARE")
+        .await
+        .unwrap();
     let redrive = tokio::spawn({
         let pool = pool.clone();
         async move { dead::redrive_key(&pool, "a", "k").await }

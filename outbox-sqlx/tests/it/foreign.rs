@@ -36,7 +36,10 @@ fn psql(pool: &PgPool, sql: &str) -> Option<Result<String, String>> {
 #[tokio::test]
 async fn a_plain_insert_of_topic_key_and_payload_works() {
     let Some(pool) = postgres().await else { return };
-    let Some(done) = psql(&pool, "INSERT INTO outbox (topic, message_key, payload) VALUES ('t', 'k', '{\"a\":1}')") else {
+    let Some(done) = psql(
+        &pool,
+        "INSERT INTO outbox (topic, message_key, payload) VALUES ('t', 'k', '{\"a\":1}')",
+    ) else {
         return;
     };
     done.unwrap();
@@ -46,7 +49,10 @@ async fn a_plain_insert_of_topic_key_and_payload_works() {
     .fetch_one(&pool)
     .await
     .unwrap();
-    assert_eq!((row.1, &row.2[..], row.3.as_str(), row.4), (0, &br#"{"a":1}"#[..], "{}", true));
+    assert_eq!(
+        (row.1, &row.2[..], row.3.as_str(), row.4),
+        (0, &br#"{"a":1}"#[..], "{}", true)
+    );
     assert!(!row.0.is_nil());
 }
 
@@ -63,7 +69,9 @@ async fn a_plain_insert_works_on_sqlite_too() {
             .await
             .unwrap();
     assert_eq!((row.1, &row.2[..], row.3.as_str()), (0, &b"{}"[..], "{}"));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
     assert!((now.as_micros() as i64 - row.4).abs() < 5_000_000);
 }
 
@@ -90,14 +98,20 @@ async fn outbox_publish_takes_bytes_text_and_json() {
     .await
     .unwrap();
     let payloads: Vec<&[u8]> = rows.iter().map(|row| &row.3[..]).collect();
-    assert_eq!(payloads, [&br#"{"a":1}"#[..], &[0, 255], br#"{"a": 1}"#, br#"{"a": 1}"#, b""]);
+    assert_eq!(
+        payloads,
+        [&br#"{"a":1}"#[..], &[0, 255], br#"{"a": 1}"#, br#"{"a": 1}"#, b""]
+    );
     for (row, id) in rows.iter().zip(&ids) {
         assert_eq!(row.0, id.0);
         assert_eq!(row.1, i16::from(Shard::of("t", row.2.as_deref(), *id).number()));
     }
     assert_eq!(rows[2].4, r#"{"tenant": "eu", "n": 1}"#);
     assert_eq!(ids[3].to_string(), "0193b1f0-0000-7000-8000-000000000001");
-    assert_eq!(rows.iter().map(|row| row.5).collect::<Vec<_>>(), [false, true, false, false, false]);
+    assert_eq!(
+        rows.iter().map(|row| row.5).collect::<Vec<_>>(),
+        [false, true, false, false, false]
+    );
 }
 
 #[tokio::test]
@@ -107,27 +121,56 @@ async fn outbox_publish_refuses_by_name() {
         ("outbox_publish('', 'k', '')", "the topic is empty"),
         ("outbox_publish(NULL, 'k', '')", "the topic is empty"),
         ("outbox_publish('a b', 'k', '')", "'a b' may hold only"),
-        ("outbox_publish(repeat('x', 256), 'k', '')", "the topic has 256 bytes"),
+        (
+            "outbox_publish(repeat('x', 256), 'k', '')",
+            "the topic has 256 bytes",
+        ),
         ("outbox_publish('t', '', '')", "the ordering key is empty"),
-        ("outbox_publish('t', repeat('ü', 128), '')", "the ordering key has 256 bytes"),
+        (
+            "outbox_publish('t', repeat('ü', 128), '')",
+            "the ordering key has 256 bytes",
+        ),
         (r"outbox_publish('t', E'a\nb', '')", "control character"),
         (r"outbox_publish('t', E'a\u0085b', '')", "control character"),
         ("outbox_publish('t', 'k', NULL)", "the payload is NULL"),
-        ("outbox_publish('t', 'k', repeat('x', 1048577))", "1048577 bytes, at most 1048576"),
+        (
+            "outbox_publish('t', 'k', repeat('x', 1048577))",
+            "1048577 bytes, at most 1048576",
+        ),
         ("outbox_publish('t', 'k', '', '[]')", "not a JSON object"),
-        (r#"outbox_publish('t', 'k', '', '{"a":{}}')"#, "header 'a' is invalid"),
-        (r#"outbox_publish('t', 'k', '', '{"a b":1}')"#, "header 'a b' is invalid"),
-        (r#"outbox_publish('t', 'k', '', '{"a":"x\ny"}')"#, "header 'a' is invalid"),
-        ("outbox_publish('t', 'k', '', (SELECT json_object_agg(n, n) FROM generate_series(1, 65) n))", "more than 64"),
-        ("outbox_publish('t', 'k', '', json_build_object('a', repeat('x', 16384)))", "more than 16384 bytes"),
+        (
+            r#"outbox_publish('t', 'k', '', '{"a":{}}')"#,
+            "header 'a' is invalid",
+        ),
+        (
+            r#"outbox_publish('t', 'k', '', '{"a b":1}')"#,
+            "header 'a b' is invalid",
+        ),
+        (
+            r#"outbox_publish('t', 'k', '', '{"a":"x\ny"}')"#,
+            "header 'a' is invalid",
+        ),
+        (
+            "outbox_publish('t', 'k', '', (SELECT json_object_agg(n, n) FROM generate_series(1, 65) n))",
+            "more than 64",
+        ),
+        (
+            "outbox_publish('t', 'k', '', json_build_object('a', repeat('x', 16384)))",
+            "more than 16384 bytes",
+        ),
         ("outbox_publish('t', 'k', '', delay => '-1 s')", "is negative"),
     ];
     for (call, text) in cases {
-        let Some(answer) = psql(&pool, &format!("SELECT {call}")) else { return };
+        let Some(answer) = psql(&pool, &format!("SELECT {call}")) else {
+            return;
+        };
         let said = answer.expect_err(call);
         assert!(said.contains(text), "{call}: {said}");
     }
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&pool).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(rows, 0);
 }
 

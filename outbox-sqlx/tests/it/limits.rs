@@ -24,12 +24,21 @@ fn bad_messages() -> Vec<(MessageBuilder, &'static str)> {
         (Message::builder("a b"), "may hold only ASCII letters"),
         (Message::builder("x".repeat(256)), "256 bytes, at most 255"),
         (message().key(""), "the ordering key is empty"),
-        (message().key("k".repeat(256)), "ordering key has 256 bytes, at most 255"),
+        (
+            message().key("k".repeat(256)),
+            "ordering key has 256 bytes, at most 255",
+        ),
         (message().key("a\u{1f}b"), "control character"),
-        (message().payload(vec![b'x'; 101], "text/plain"), "101 bytes, at most 100"),
+        (
+            message().payload(vec![b'x'; 101], "text/plain"),
+            "101 bytes, at most 100",
+        ),
         (message().header("a b", "x"), "header \"a b\" is invalid"),
         (message().header("a", "x\r\ny: z"), "header \"a\" is invalid"),
-        (message().header("a", "x".repeat(17 * 1024)), "headers have 17409 bytes"),
+        (
+            message().header("a", "x".repeat(17 * 1024)),
+            "headers have 17409 bytes",
+        ),
         (message().delay(Duration::MAX), "too far in the future"),
         (
             message().deliver_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)),
@@ -99,16 +108,26 @@ on_both! {
 
 #[tokio::test]
 async fn a_missing_table_says_what_to_do() {
-    let Some(pool) = crate::databases::empty_postgres(2).await else { return };
+    let Some(pool) = crate::databases::empty_postgres(2).await else {
+        return;
+    };
     let outbox = outbox();
     let mut tx = outbox.begin(&pool).await.unwrap();
     let refused = outbox.publish(&mut tx, Message::builder("t")).await;
-    assert!(matches!(refused, Err(OutboxError::SchemaMissing { table: "outbox" })));
+    assert!(matches!(
+        refused,
+        Err(OutboxError::SchemaMissing { table: "outbox" })
+    ));
     assert_says(refused, "run the migrations");
     drop(tx);
     let mut tx = outbox.begin(&pool).await.unwrap();
-    let refused = outbox.publish_ordered(&mut tx, Message::builder("t").key("k")).await;
-    assert!(matches!(refused, Err(OutboxError::SchemaMissing { .. })), "{refused:?}");
+    let refused = outbox
+        .publish_ordered(&mut tx, Message::builder("t").key("k"))
+        .await;
+    assert!(
+        matches!(refused, Err(OutboxError::SchemaMissing { .. })),
+        "{refused:?}"
+    );
 }
 
 /// No error text may show a payload.

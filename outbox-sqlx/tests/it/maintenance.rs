@@ -48,7 +48,9 @@ on_both! {
 
 #[tokio::test]
 async fn one_process_at_a_time_on_postgres() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     bury(&pool, &[(1, "a", None, "skipped")]).await;
     let mut other = crate::databases::outsider(&pool).await;
     other
@@ -86,7 +88,10 @@ mod job {
         bury(&pool, &[(1, "a", None, "skipped")]).await;
         let maintenance = Maintenance::new(pool.clone(), Retention::DEFAULT.dead(Duration::ZERO));
         let mut scheduler = JobScheduler::new().await.unwrap();
-        scheduler.add(maintenance.job("* * * * * *").unwrap()).await.unwrap();
+        scheduler
+            .add(maintenance.job("* * * * * *").unwrap())
+            .await
+            .unwrap();
         assert!(maintenance.job("every tuesday").is_err());
         scheduler.start().await.unwrap();
         tokio::time::timeout(Duration::from_secs(20), async {

@@ -15,7 +15,9 @@ async fn listener(pool: &PgPool) -> PgListener {
 }
 
 async fn heard(listener: &mut PgListener, within: Duration) -> bool {
-    tokio::time::timeout(within, listener.recv()).await.is_ok_and(|heard| heard.is_ok())
+    tokio::time::timeout(within, listener.recv())
+        .await
+        .is_ok_and(|heard| heard.is_ok())
 }
 
 const LONG: Duration = Duration::from_secs(10);
@@ -42,7 +44,10 @@ async fn a_publish_and_a_wake_are_told_and_many_together() {
         notifier.signal();
         told += u32::from(heard(&mut listener, Duration::from_millis(1)).await);
     }
-    assert!((1..=11).contains(&told), "{told} notifications in half a second, at most one in 50 ms");
+    assert!(
+        (1..=11).contains(&told),
+        "{told} notifications in half a second, at most one in 50 ms"
+    );
 }
 
 #[tokio::test]

@@ -20,7 +20,10 @@ async fn without_a_lock_commits_overtake_ids() {
     outbox.publish(&mut second, message("k")).await.unwrap();
     // The higher id is committed and visible while the lower is not.
     second.commit().await.unwrap();
-    let visible: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox").fetch_all(&pool).await.unwrap();
+    let visible: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
     assert_eq!(visible, [2]);
     first.commit().await.unwrap();
 }
@@ -43,8 +46,14 @@ async fn an_ordered_publish_waits_for_the_one_before() {
     // Another key does not wait, and neither does the same key in another topic.
     let mut other = outbox.begin(&pool).await.unwrap();
     outbox.publish_ordered(&mut other, message("l")).await.unwrap();
-    outbox.publish_ordered(&mut other, Message::builder("u").key("k")).await.unwrap();
-    outbox.publish_ordered(&mut other, Message::builder("t")).await.unwrap();
+    outbox
+        .publish_ordered(&mut other, Message::builder("u").key("k"))
+        .await
+        .unwrap();
+    outbox
+        .publish_ordered(&mut other, Message::builder("t"))
+        .await
+        .unwrap();
     other.rollback().await.unwrap();
     wait_until_somebody_waits(&pool).await;
     assert!(!second.is_finished());
@@ -59,10 +68,11 @@ async fn an_ordered_publish_waits_for_the_one_before() {
 
 async fn wait_until_somebody_waits(pool: &sqlx::PgPool) {
     for _ in 0..500 {
-        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            .fetch_one(pool)
-            .await
-            .unwrap();
+        let waiting: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+                .fetch_one(pool)
+                .await
+                .unwrap();
         if waiting > 0 {
             return;
         }
@@ -112,7 +122,13 @@ async fn too_many_locks_are_refused() {
         .publish_all_ordered(&mut tx, (0..1001).map(|n| message(&n.to_string())))
         .await;
     assert!(
-        matches!(refused, Err(OutboxError::TooManyKeys { count: 1001, max: 1000 })),
+        matches!(
+            refused,
+            Err(OutboxError::TooManyKeys {
+                count: 1001,
+                max: 1000
+            })
+        ),
         "{refused:?}"
     );
     // Many messages of few keys are fine.
@@ -139,11 +155,17 @@ async fn sqlite_orders_by_its_write_lock() {
     });
     // Something to wait for besides the clock: reads go on meanwhile.
     for _ in 0..20 {
-        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&pool).await.unwrap();
+        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
     }
     assert!(!second.is_finished());
     first.commit().await.unwrap();
     second.await.unwrap();
-    let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox ORDER BY id").fetch_all(&pool).await.unwrap();
+    let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox ORDER BY id")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
     assert_eq!(ids, [1, 2]);
 }

@@ -6,7 +6,18 @@ use uuid::Uuid;
 
 use crate::databases::on_both;
 
-type Row = (i64, Uuid, i32, String, Option<String>, Vec<u8>, String, bool, i32, i32);
+type Row = (
+    i64,
+    Uuid,
+    i32,
+    String,
+    Option<String>,
+    Vec<u8>,
+    String,
+    bool,
+    i32,
+    i32,
+);
 
 const ROWS: &str = "SELECT id, message_id, CAST(shard AS int), topic, message_key, payload, \
     CAST(headers AS text), due_at IS NOT NULL, CAST(hold AS int), attempts FROM outbox ORDER BY id";
@@ -126,9 +137,13 @@ fn due_messages() -> (i64, Vec<Message>) {
     let at = UNIX_EPOCH + Duration::from_micros(4_000_000_000_000_123);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64;
     let messages = vec![
-        Message::builder("t").delay(Duration::from_secs(60)).build_unchecked(),
+        Message::builder("t")
+            .delay(Duration::from_secs(60))
+            .build_unchecked(),
         Message::builder("t").deliver_at(at).build_unchecked(),
-        Message::builder("t").deliver_at(UNIX_EPOCH - Duration::from_secs(5)).build_unchecked(),
+        Message::builder("t")
+            .deliver_at(UNIX_EPOCH - Duration::from_secs(5))
+            .build_unchecked(),
         Message::builder("t").delay(Duration::ZERO).build_unchecked(),
     ];
     (now, messages)
@@ -162,7 +177,9 @@ async fn due_times_are_the_databases_on_sqlite() {
 
 #[tokio::test]
 async fn due_times_are_the_databases_on_postgres() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     let outbox = Outbox::new();
     for batch in [1, 4] {
         let (now, messages) = due_messages();
@@ -182,7 +199,9 @@ async fn due_times_are_the_databases_on_postgres() {
 /// Statements of at most 8 MiB: a batch of larger content is cut, and is still all or nothing.
 #[tokio::test]
 async fn large_batches_are_cut_on_postgres() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     let outbox = Outbox::new();
     let messages = || (0..20).map(|n| Message::builder("t").payload(vec![n; 1024 * 1024], "x/y"));
     let mut tx = outbox.begin(&pool).await.unwrap();

@@ -76,15 +76,23 @@ on_both! {
 async fn missing_tables_are_named_on_sqlite() {
     let pool = empty_sqlite().await;
     let error = check_schema(&pool).await.unwrap_err();
-    assert!(matches!(error, OutboxError::SchemaMissing { table: "outbox" }), "{error:?}");
+    assert!(
+        matches!(error, OutboxError::SchemaMissing { table: "outbox" }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("run the migrations"));
 }
 
 #[tokio::test]
 async fn missing_tables_are_named_on_postgres() {
-    let Some(pool) = crate::databases::empty_postgres(2).await else { return };
+    let Some(pool) = crate::databases::empty_postgres(2).await else {
+        return;
+    };
     let error = check_schema(&pool).await.unwrap_err();
-    assert!(matches!(error, OutboxError::SchemaMissing { table: "outbox" }), "{error:?}");
+    assert!(
+        matches!(error, OutboxError::SchemaMissing { table: "outbox" }),
+        "{error:?}"
+    );
 }
 
 /// Flyway, psql, sqlite3 or a colleague: the tables are taken as they are.
@@ -100,7 +108,9 @@ async fn another_tool_may_have_migrated_on_sqlite() {
 
 #[tokio::test]
 async fn another_tool_may_have_migrated_on_postgres() {
-    let Some(pool) = crate::databases::empty_postgres(2).await else { return };
+    let Some(pool) = crate::databases::empty_postgres(2).await else {
+        return;
+    };
     pool.execute(schema_sql(Dialect::Postgres)).await.unwrap();
     check_schema(&pool).await.unwrap();
     migrate(&pool).await.unwrap();
@@ -130,7 +140,9 @@ async fn many_migrate_at_once_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_migrate_at_once_on_postgres() {
-    let Some(pool) = crate::databases::empty_postgres(8).await else { return };
+    let Some(pool) = crate::databases::empty_postgres(8).await else {
+        return;
+    };
     let tasks: Vec<_> = (0..8)
         .map(|_| {
             let pool = pool.clone();
@@ -157,7 +169,9 @@ async fn a_failed_migration_leaves_nothing_behind() {
             .await
             .unwrap()
     }
-    let Some(pool) = crate::databases::empty_postgres(2).await else { return };
+    let Some(pool) = crate::databases::empty_postgres(2).await else {
+        return;
+    };
     pool.execute("CREATE TABLE outbox_relay (n int)").await.unwrap();
     let error = migrate(&pool).await.unwrap_err();
     assert!(matches!(error, OutboxError::Migration { .. }), "{error:?}");
@@ -178,7 +192,9 @@ async fn a_failed_migration_leaves_nothing_behind() {
 /// The hot table's law is what it lacks.
 #[tokio::test]
 async fn the_hot_table_has_no_more_than_it_needs() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     let (checks, triggers, indexes, generated): (i64, i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM pg_constraint WHERE conrelid = 'outbox'::regclass AND contype = 'c'),
                 (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'outbox'::regclass),
@@ -189,9 +205,11 @@ async fn the_hot_table_has_no_more_than_it_needs() {
     .await
     .unwrap();
     assert_eq!((checks, triggers, indexes, generated), (0, 0, 2, 0));
-    let cache: i64 = sqlx::query_scalar("SELECT seqcache FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence('outbox', 'id')::regclass")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let cache: i64 = sqlx::query_scalar(
+        "SELECT seqcache FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence('outbox', 'id')::regclass",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
     assert_eq!(cache, 1);
 }

@@ -31,7 +31,10 @@ fn good() -> outbox_core::MessageBuilder {
 
 macro_rules! assert_rows {
     ($pool:expr, $rows:expr) => {
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&$pool).await.unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+            .fetch_one(&$pool)
+            .await
+            .unwrap();
         assert_eq!(rows, $rows);
     };
 }
@@ -148,11 +151,15 @@ on_both! {
 /// An inner scope's failure is the inner transaction's.
 #[tokio::test]
 async fn scopes_nest() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     let outbox = Outbox::new();
     outbox
         .transaction(&pool, async |tx| {
-            let inner = outbox.transaction(&pool, async |tx| outbox.publish(tx, bad()).await).await;
+            let inner = outbox
+                .transaction(&pool, async |tx| outbox.publish(tx, bad()).await)
+                .await;
             assert!(inner.is_err());
             outbox.publish(tx, good()).await
         })
@@ -164,7 +171,9 @@ async fn scopes_nest() {
 /// sqlx alone: COMMIT after a swallowed failure answers Ok, and nothing was committed.
 #[tokio::test]
 async fn postgres_commits_nothing_and_says_ok_without_us() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     let outbox = Outbox::new();
     let mut tx = outbox.begin(&pool).await.unwrap();
     outbox.publish(&mut tx, good()).await.unwrap();
@@ -177,7 +186,9 @@ async fn postgres_commits_nothing_and_says_ok_without_us() {
 
 #[tokio::test]
 async fn a_swallowed_failure_of_any_statement_can_not_look_committed_on_postgres() {
-    let Some(pool) = crate::databases::postgres_pool(1).await else { return };
+    let Some(pool) = crate::databases::postgres_pool(1).await else {
+        return;
+    };
     let outbox = Outbox::new();
     let answer = outbox
         .transaction(&pool, async |tx| {
@@ -186,7 +197,10 @@ async fn a_swallowed_failure_of_any_statement_can_not_look_committed_on_postgres
             Ok::<_, OutboxError>(())
         })
         .await;
-    assert!(matches!(answer, Err(OutboxError::TransactionAborted)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(OutboxError::TransactionAborted)),
+        "{answer:?}"
+    );
     assert_rows!(pool, 0);
 }
 
@@ -218,40 +232,67 @@ async fn nothing_is_published_after_sqlite_gave_the_transaction_up() {
     let outbox = Outbox::new();
     let answer = outbox
         .transaction(&pool, async |tx| {
-            (&mut **tx).execute("INSERT INTO business VALUES (1)").await.unwrap();
+            (&mut **tx)
+                .execute("INSERT INTO business VALUES (1)")
+                .await
+                .unwrap();
             // This conflict rolls the whole transaction back, and sqlx does not notice.
             let _ = (&mut **tx).execute("INSERT INTO business VALUES (1)").await;
             let _ = outbox.publish(tx, good()).await;
             Ok::<_, OutboxError>(())
         })
         .await;
-    assert!(matches!(answer, Err(OutboxError::TransactionAborted)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(OutboxError::TransactionAborted)),
+        "{answer:?}"
+    );
     assert_rows!(pool, 0);
     // And the connection is fit for use.
-    outbox.transaction(&pool, async |tx| outbox.publish(tx, good()).await).await.unwrap();
+    outbox
+        .transaction(&pool, async |tx| outbox.publish(tx, good()).await)
+        .await
+        .unwrap();
     assert_rows!(pool, 1);
 }
 
 #[tokio::test]
 async fn a_commit_that_the_database_refused_was_rolled_back() {
-    let Some(pool) = crate::databases::postgres().await else { return };
-    pool.execute("CREATE TABLE one (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)").await.unwrap();
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
+    pool.execute("CREATE TABLE one (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        .await
+        .unwrap();
     let outbox = Outbox::new();
     let answer = outbox
         .transaction(&pool, async |tx| {
             outbox.publish(tx, good()).await?;
-            (&mut **tx).execute("INSERT INTO one VALUES (1), (1)").await.unwrap();
+            (&mut **tx)
+                .execute("INSERT INTO one VALUES (1), (1)")
+                .await
+                .unwrap();
             Ok::<_, OutboxError>(())
         })
         .await;
-    assert!(matches!(answer, Err(OutboxError::Database { doing: "committing", .. })), "{answer:?}");
+    assert!(
+        matches!(
+            answer,
+            Err(OutboxError::Database {
+                doing: "committing",
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
     assert_rows!(pool, 0);
 }
 
 /// The connection dies while the commit is under way: nobody can know.
 #[tokio::test]
 async fn a_commit_without_an_answer_is_unknown() {
-    let Some(pool) = crate::databases::postgres().await else { return };
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
     pool.execute(
         "CREATE TABLE fuse (n int);
          CREATE FUNCTION burn() RETURNS trigger LANGUAGE plpgsql AS
@@ -277,17 +318,33 @@ async fn a_commit_without_an_answer_is_unknown() {
 
 #[tokio::test]
 async fn serialization_failures_and_deadlocks_are_retryable() {
-    let Some(pool) = crate::databases::postgres().await else { return };
-    pool.execute("CREATE TABLE counter (n int); INSERT INTO counter VALUES (0)").await.unwrap();
+    let Some(pool) = crate::databases::postgres().await else {
+        return;
+    };
+    pool.execute("CREATE TABLE counter (n int); INSERT INTO counter VALUES (0)")
+        .await
+        .unwrap();
     let outbox = Outbox::new();
     let answer = outbox
         .transaction(&pool, async |tx| {
-            (&mut **tx).execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await.unwrap();
-            let _: i32 = sqlx::query_scalar("SELECT n FROM counter").fetch_one(&mut **tx).await.unwrap();
+            (&mut **tx)
+                .execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                .await
+                .unwrap();
+            let _: i32 = sqlx::query_scalar("SELECT n FROM counter")
+                .fetch_one(&mut **tx)
+                .await
+                .unwrap();
             let other = outbox
                 .transaction(&pool, async |tx| {
-                    (&mut **tx).execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await.unwrap();
-                    let _: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&mut **tx).await.unwrap();
+                    (&mut **tx)
+                        .execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                        .await
+                        .unwrap();
+                    let _: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+                        .fetch_one(&mut **tx)
+                        .await
+                        .unwrap();
                     (&mut **tx).execute("UPDATE counter SET n = 1").await.unwrap();
                     Ok::<_, OutboxError>(())
                 })
@@ -312,7 +369,11 @@ async fn the_scope_runs_in_a_spawned_task() {
                     .execute(&mut **tx)
                     .await
                     .map_err(|_| AppError::Refused)?;
-                Ok::<_, AppError>(outbox.publish(tx, Message::builder("t").key(order.as_str())).await?)
+                Ok::<_, AppError>(
+                    outbox
+                        .publish(tx, Message::builder("t").key(order.as_str()))
+                        .await?,
+                )
             })
             .await?;
         Ok(id.to_string())
@@ -324,10 +385,16 @@ async fn the_scope_runs_in_a_spawned_task() {
     }
     let pool = crate::databases::sqlite().await;
     pool.execute("CREATE TABLE orders (id TEXT)").await.unwrap();
-    tokio::spawn(handler(Outbox::new(), pool.clone(), "o".into())).await.unwrap().unwrap();
+    tokio::spawn(handler(Outbox::new(), pool.clone(), "o".into()))
+        .await
+        .unwrap()
+        .unwrap();
     assert_rows!(pool, 1);
     if let Some(pool) = crate::databases::postgres().await {
-        tokio::spawn(postgres_handler(Outbox::new(), pool.clone())).await.unwrap().unwrap();
+        tokio::spawn(postgres_handler(Outbox::new(), pool.clone()))
+            .await
+            .unwrap()
+            .unwrap();
         assert_rows!(pool, 1);
     }
 }

@@ -22,14 +22,28 @@ async fn the_creating_spans_context_is_stored_unless_the_message_has_one() {
         .transaction(&pool, async |tx| {
             outbox.publish(tx, Message::builder("t")).await?;
             let forwarded = Message::builder("t").trace_context(&TraceContext::new(OTHER, None).unwrap());
-            outbox.publish_all(tx, [forwarded, Message::builder("t").header("x", "y")]).await
+            outbox
+                .publish_all(tx, [forwarded, Message::builder("t").header("x", "y")])
+                .await
         })
         .await
         .unwrap();
-    let headers: Vec<String> = sqlx::query_scalar("SELECT headers FROM outbox ORDER BY id").fetch_all(&pool).await.unwrap();
-    let headers: Vec<Headers> = headers.iter().map(|json| Headers::from_json(json).unwrap()).collect();
+    let headers: Vec<String> = sqlx::query_scalar("SELECT headers FROM outbox ORDER BY id")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    let headers: Vec<Headers> = headers
+        .iter()
+        .map(|json| Headers::from_json(json).unwrap())
+        .collect();
     assert_eq!(headers[0].get("traceparent"), Some(PARENT));
     assert_eq!(headers[0].get("tracestate"), Some("a=b"));
-    assert_eq!((headers[1].get("traceparent"), headers[1].get("tracestate")), (Some(OTHER), None));
-    assert_eq!((headers[2].get("traceparent"), headers[2].get("x")), (Some(PARENT), Some("y")));
+    assert_eq!(
+        (headers[1].get("traceparent"), headers[1].get("tracestate")),
+        (Some(OTHER), None)
+    );
+    assert_eq!(
+        (headers[2].get("traceparent"), headers[2].get("x")),
+        (Some(PARENT), Some("y"))
+    );
 }

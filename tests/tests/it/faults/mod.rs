@@ -6,6 +6,7 @@ mod commit_order;
 mod due_flood;
 mod frozen_relay;
 mod many_relays;
+mod postgres_frozen;
 mod postgres_killed;
 mod relay_killed;
 mod two_snapshots;

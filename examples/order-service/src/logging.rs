@@ -11,7 +11,11 @@ pub const DEMO: &str = "warn";
 
 /// Starts to log: as JSON, a line each, or as text for people.
 pub fn start(json: bool, default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = match wanted.as_str() {
+        "" => EnvFilter::new(default),
+        wanted => EnvFilter::new(wanted),
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)

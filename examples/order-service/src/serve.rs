@@ -1,12 +1,11 @@
 //! `order-service serve`: the service, until it is told to stop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context;
 use outbox_core::memory::MemoryQueue;
 use tokio::net::TcpListener;
-
-use std::sync::Arc;
 
 use crate::config::ServeConfig;
 use crate::database::Database;

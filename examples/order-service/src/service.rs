@@ -9,9 +9,9 @@ use outbox_core::relay::RelayConfig;
 use outbox_core::{Event, Publisher, consumer, memory::MemoryQueue, relay};
 use outbox_sqlx::Outbox;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::database::Database;
 use crate::events::OrderPlaced;
@@ -148,11 +148,12 @@ impl Service {
 
         // What they still have in their hands they finish, or give back to a queue that ends here; and what they
         // answered last is in the outbox.
-        let inventory = self.inventory.stop(Duration::MAX).await;
-        let orders = self.orders.stop(Duration::MAX).await;
+        self.inventory.stop(Duration::MAX).await;
+        self.orders.stop(Duration::MAX).await;
         self.database.close().await;
 
-        tracing::info!(?http, ?relay, %emptied, ?inventory, ?orders, "stopped");
+        // Each part has logged for itself what it did and what it left behind.
+        tracing::info!(queue_emptied = emptied, "stopped");
         if let Some(relay::Stopped {
             reason: relay::StopReason::Unusable(error),
             ..
@@ -173,10 +174,10 @@ impl Service {
     }
 }
 
-/// A part of the service that runs by itself.
+/// A part of the service that runs by itself, and ends with this value at the latest.
 struct Part<T> {
     stop: CancellationToken,
-    task: JoinHandle<T>,
+    task: AbortOnDropHandle<T>,
 }
 
 impl<T: Send + 'static> Part<T> {
@@ -187,20 +188,20 @@ impl<T: Send + 'static> Part<T> {
     {
         let stop = CancellationToken::new();
         let running = run(stop.clone());
-        let guard = ended.clone().drop_guard();
+        let ended = ended.clone();
         let task = tokio::spawn(async move {
-            let _guard = guard;
+            let _ended = ended.drop_guard();
             running.await
         });
-        Self { stop, task }
+        Self {
+            stop,
+            task: AbortOnDropHandle::new(task),
+        }
     }
 
     /// Tells it to stop and waits for it. `None`: it panicked, or took longer and was cut off.
     async fn stop(self, limit: Duration) -> Option<T> {
         self.stop.cancel();
-        let abort = self.task.abort_handle();
-        let stopped = timeout(limit, self.task).await.ok().and_then(Result::ok);
-        abort.abort();
-        stopped
+        timeout(limit, self.task).await.ok().and_then(Result::ok)
     }
 }

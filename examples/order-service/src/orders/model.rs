@@ -103,6 +103,7 @@ impl Order {
     /// A new order: the items that a buyer asked for, split by merchant. Merchants, and a merchant's lines, stay in
     /// the order in which they were named.
     pub fn place(buyer: String, items: Vec<Item>) -> Self {
+        let id = OrderId::new();
         let mut sub_orders: Vec<SubOrder> = Vec::new();
         for item in items {
             let known = sub_orders
@@ -122,7 +123,7 @@ impl Order {
         }
         let amount = sub_orders.iter().map(|sub_order| sub_order.amount).sum();
         Self {
-            id: OrderId::new(),
+            id,
             buyer,
             state: OrderState::Pending,
             placed_amount: amount,

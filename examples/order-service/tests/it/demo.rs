@@ -7,7 +7,7 @@ use crate::support::{Binary, Place, on_each_database};
 on_each_database!(nothing_is_lost_and_it_can_be_run_again);
 
 async fn nothing_is_lost_and_it_can_be_run_again(place: Place) {
-    let mut command = || {
+    let command = || {
         let mut command = Binary::command(&["demo", "--orders", "60", "--seed", "7", "--json"]);
         if place.url().starts_with("postgres") {
             command.env("DATABASE_URL", place.url());

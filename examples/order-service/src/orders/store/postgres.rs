@@ -3,11 +3,10 @@
 use async_trait::async_trait;
 use outbox_sqlx::{Outbox, OutboxDatabase};
 use sqlx::{PgPool, PgTransaction, Postgres};
-use uuid::Uuid;
 
 use super::{Answer, OrderStore, rows};
 use crate::ids::{OrderId, SubOrderId};
-use crate::orders::{Order, OrderSummary};
+use crate::orders::{Line, Order, OrderSummary};
 use crate::store_error::StoreError;
 
 const INSERT_ORDER: &str = include_str!("../../../sql/postgres/orders/insert_order.sql");
@@ -66,22 +65,35 @@ impl PostgresOrders {
             .execute(&mut **tx)
             .await?;
 
-        let mut columns: (Vec<Uuid>, Vec<i32>, Vec<&str>, Vec<i64>, Vec<i64>) = Default::default();
-        for sub_order in sub_orders {
-            for (position, line) in (0..).zip(&sub_order.lines) {
-                columns.0.push(sub_order.id.0);
-                columns.1.push(position);
-                columns.2.push(&line.sku);
-                columns.3.push(line.quantity.into());
-                columns.4.push(line.unit_price);
-            }
-        }
+        let lines: Vec<(SubOrderId, i32, &Line)> = sub_orders
+            .iter()
+            .flat_map(|sub_order| {
+                (0..)
+                    .zip(&sub_order.lines)
+                    .map(|(n, line)| (sub_order.id, n, line))
+            })
+            .collect();
         sqlx::query(INSERT_LINES)
-            .bind(columns.0)
-            .bind(columns.1)
-            .bind(columns.2)
-            .bind(columns.3)
-            .bind(columns.4)
+            .bind(lines.iter().map(|(id, _, _)| id.0).collect::<Vec<_>>())
+            .bind(lines.iter().map(|(_, position, _)| *position).collect::<Vec<_>>())
+            .bind(
+                lines
+                    .iter()
+                    .map(|(_, _, line)| line.sku.as_str())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                lines
+                    .iter()
+                    .map(|(_, _, line)| i64::from(line.quantity))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                lines
+                    .iter()
+                    .map(|(_, _, line)| line.unit_price)
+                    .collect::<Vec<_>>(),
+            )
             .execute(&mut **tx)
             .await?;
         Ok(())

@@ -14,6 +14,7 @@ on_each_database!(
     a_request_in_another_message_gets_the_same_answer,
     of_contradicting_answers_the_first_counts,
     the_last_two_answers_at_once_complete_the_order,
+    what_can_t_be_told_is_not_done,
 );
 
 const ANSWERS: &str = "SELECT count(*) FROM outbox WHERE topic LIKE 'inventory.stock-re%ed' AND topic <> 'inventory.stock-requested'";
@@ -98,4 +99,32 @@ async fn the_last_two_answers_at_once_complete_the_order(place: Place) {
             OrderState::Completed
         );
     }
+}
+
+async fn what_can_t_be_told_is_not_done(place: Place) {
+    let database = place.open().await;
+    let outbox = Outbox::new();
+    let (orders, inventory) = (database.orders(&outbox), database.inventory(&outbox));
+    inventory.put_stock("m0", "s", 100).await.unwrap();
+    let order = new_order(1);
+    let request = order.stock_requests().next().unwrap();
+
+    place.execute("ALTER TABLE outbox RENAME TO outbox_away").await;
+    orders.place(&order).await.unwrap_err();
+    inventory.reserve(MessageId::new(), &request).await.unwrap_err();
+    assert_eq!(orders.find(order.id).await.unwrap(), None);
+    assert_eq!(place.number("SELECT count(*) FROM reservation").await, 0);
+    assert_eq!(
+        inventory.find_stock("m0", "s").await.unwrap().unwrap().reserved,
+        0
+    );
+
+    place.execute("ALTER TABLE outbox_away RENAME TO outbox").await;
+    orders.place(&order).await.unwrap();
+    inventory.reserve(MessageId::new(), &request).await.unwrap();
+    assert_eq!(
+        inventory.find_stock("m0", "s").await.unwrap().unwrap().reserved,
+        3
+    );
+    assert_eq!(place.number("SELECT count(*) FROM outbox").await, 3);
 }

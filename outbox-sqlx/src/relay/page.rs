@@ -58,7 +58,8 @@ pub(super) struct PageBuilder<'a> {
     rows_cut: bool,
     /// A due row was.
     due_cut: bool,
-    /// How far a bounded scan looked, and whether that was the end; `None` where it stopped at the last row.
+    /// How far a bounded scan looked, and whether that was the end; `None` where it stopped at
+    /// the last row.
     scanned: Option<(i64, bool)>,
 }
 
@@ -102,6 +103,12 @@ impl<'a> PageBuilder<'a> {
         self.weight = self.weight.saturating_add(Message::weight(&row.message));
         taken.push(row);
         Ok(())
+    }
+
+    /// Whether the fresh rows stopped at their limit or weight: where they did tells how far was looked.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn is_full(&self) -> bool {
+        self.rows_cut || self.page.rows.len() >= self.asked
     }
 
     /// What a bounded scan says of itself: the last id it looked at, and how many it looked at.

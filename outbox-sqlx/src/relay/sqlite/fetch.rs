@@ -1,7 +1,8 @@
 use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 use outbox_core::relay::{Fetch, Page};
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{Decode, Row as _, ValueRef as _};
+use sqlx::{Connection as _, Decode, Row as _, ValueRef as _};
 
 use super::now;
 use crate::relay::error::Trouble;
@@ -11,7 +12,11 @@ use crate::relay::{count, mask};
 
 const FETCH: &str = include_str!("../../../sql/sqlite/relay_fetch.sql");
 const FETCH_PART: &str = include_str!("../../../sql/sqlite/relay_fetch_part.sql");
+const SCANNED: &str = include_str!("../../../sql/sqlite/relay_scanned.sql");
+const FETCH_DUE: &str = include_str!("../../../sql/sqlite/relay_fetch_due.sql");
 
+/// Two or three small statements in one reading transaction, and so of one snapshot: put together into one,
+/// each row would be copied once more inside of SQLite, which costs half as much again as reading it.
 pub(super) async fn fetch(
     connection: &mut SqliteConnection,
     fetch: &Fetch,
@@ -19,18 +24,28 @@ pub(super) async fn fetch(
 ) -> Result<Page, Trouble> {
     let asked = typical.rows_to_ask(fetch).min(fetch.scan_rows);
     let up_to = fetch.up_to.unwrap_or(i64::MAX);
-    let due_after = fetch.due_after.unwrap_or(FIRST_DUE);
-    let query = if wants_everything(fetch) {
-        sqlx::query(FETCH)
+    let mut page = PageBuilder::new(fetch, asked);
+    let mut transaction = connection.begin().await?;
+    if fetch.due_rows > 0 {
+        let after = fetch.due_after.unwrap_or(FIRST_DUE);
+        let query = sqlx::query(FETCH_DUE)
+            .bind(now())
+            .bind(after.due_at)
+            .bind(after.id)
+            .bind(count(fetch.due_rows))
+            .bind(mask(fetch.due_shards))
+            .bind(json_pairs(fetch))
+            .bind(json_topics(fetch));
+        take(&mut page, query.fetch(&mut *transaction)).await?;
+    }
+    if asked > 0 && wants_everything(fetch) {
+        let query = sqlx::query(FETCH)
             .bind(fetch.after)
             .bind(up_to)
-            .bind(count(asked))
-            .bind(due_after.due_at)
-            .bind(due_after.id)
-            .bind(count(fetch.due_rows))
-            .bind(now())
-    } else {
-        sqlx::query(FETCH_PART)
+            .bind(count(asked));
+        take(&mut page, query.fetch(&mut *transaction)).await?;
+    } else if asked > 0 {
+        let query = sqlx::query(FETCH_PART)
             .bind(fetch.after)
             .bind(up_to)
             .bind(count(asked))
@@ -38,24 +53,31 @@ pub(super) async fn fetch(
             .bind(mask(fetch.shards))
             .bind(fetch.stray_shards)
             .bind(json_pairs(fetch))
-            .bind(json_topics(fetch))
-            .bind(now())
-            .bind(due_after.due_at)
-            .bind(due_after.id)
-            .bind(count(fetch.due_rows))
-            .bind(mask(fetch.due_shards))
-    };
-    let mut page = PageBuilder::new(fetch, asked);
-    let mut rows = query.fetch(connection);
-    while let Some(row) = rows.try_next().await? {
-        if row.try_get_raw(TOPIC)?.is_null() {
-            page.scanned(optional(&row, ID, "id")?, integer(&row, ATTEMPTS, "count")?);
-        } else {
-            page.take(&stored(&row)?)?;
+            .bind(json_topics(fetch));
+        take(&mut page, query.fetch(&mut *transaction)).await?;
+        if !page.is_full() {
+            let (last, looked_at) = sqlx::query_as(SCANNED)
+                .bind(fetch.after)
+                .bind(up_to)
+                .bind(count(fetch.scan_rows))
+                .fetch_one(&mut *transaction)
+                .await?;
+            page.scanned(last, looked_at);
         }
     }
-    drop(rows);
+    transaction.commit().await?;
     Ok(page.finish(typical))
+}
+
+/// Takes the rows to the end even when the page is full: SQLite would go on producing them.
+async fn take(
+    page: &mut PageBuilder<'_>,
+    mut rows: BoxStream<'_, Result<SqliteRow, sqlx::Error>>,
+) -> Result<(), Trouble> {
+    while let Some(row) = rows.try_next().await? {
+        page.take(&stored(&row)?)?;
+    }
+    Ok(())
 }
 
 /// The excluded keys as `[[topic, key], …]`.
@@ -73,7 +95,7 @@ fn json_topics(fetch: &Fetch) -> String {
     serde_json::json!(topics).to_string()
 }
 
-// The columns of both statements, in their order.
+// The columns of all statements, in their order.
 const ID: usize = 0;
 const MESSAGE_ID: usize = 1;
 const SHARD: usize = 2;

@@ -144,7 +144,8 @@ impl Backend {
 
     /// Gives one dead letter back.
     pub async fn redrive(&self, id: MessageId) -> Result<()> {
-        Ok(on_pool!(self, pool => outbox_sqlx::dead::redrive(pool, id).await?))
+        on_pool!(self, pool => outbox_sqlx::dead::redrive(pool, id).await?);
+        Ok(())
     }
 
     /// Gives a parked key back.
@@ -154,7 +155,8 @@ impl Backend {
 
     /// Lets a blocked message go.
     pub async fn unblock(&self, id: MessageId) -> Result<()> {
-        Ok(on_pool!(self, pool => outbox_sqlx::dead::unblock(pool, id).await?))
+        on_pool!(self, pool => outbox_sqlx::dead::unblock(pool, id).await?);
+        Ok(())
     }
 
     /// A relay on this database.

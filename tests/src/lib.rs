@@ -14,3 +14,8 @@ pub use recording::RecordingSink;
 pub use sink::{JournalSink, SinkRules};
 pub use verdict::Verdict;
 pub use workload::{Acknowledged, Workload};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

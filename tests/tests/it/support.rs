@@ -106,11 +106,14 @@ impl World {
 
     /// One statement, put together by a test.
     pub async fn execute_text(&self, sql: String) {
+        let sql = sqlx::AssertSqlSafe(sql);
         match &self.backend {
             Backend::Postgres(pool) => {
-                drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap())
+                sqlx::query(sql).execute(pool).await.unwrap();
             }
-            Backend::Sqlite(pool) => drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Backend::Sqlite(pool) => {
+                sqlx::query(sql).execute(pool).await.unwrap();
+            }
         }
     }
 

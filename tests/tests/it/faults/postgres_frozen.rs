@@ -11,7 +11,9 @@ use crate::support::{SOON, World, rounds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_that_can_not_renew_its_leases_stops_publishing() {
-    let Some(server) = requirement::private_postgres(&PostgresOptions::new()) else { return };
+    let Some(server) = requirement::private_postgres(&PostgresOptions::new()) else {
+        return;
+    };
     let world = World::at(server.url()).await;
     let (outbox, log, journal) = (Outbox::new(), Acknowledged::default(), world.journal());
     let messages = 400;
@@ -43,8 +45,13 @@ async fn a_relay_that_can_not_renew_its_leases_stops_publishing() {
     assert!(relay.wait_timeout(SOON).unwrap().success());
     let mut verdict = Verdict::of(&world.backend, &journal, &log, 0).await.unwrap();
     verdict.max_recovery = recovery;
-    println!("Postgres frozen for {freeze_for:?}: published for {published_for:?} more, under a lease of {lease:?}:");
+    println!(
+        "Postgres frozen for {freeze_for:?}: published for {published_for:?} more, under a lease of {lease:?}:"
+    );
     verdict.assert_kept();
     assert_eq!(verdict.delivered, messages);
-    assert!(published_for < lease + Duration::from_millis(300), "published for {published_for:?} after the last renewal could be sent");
+    assert!(
+        published_for < lease + Duration::from_millis(300),
+        "published for {published_for:?} after the last renewal could be sent"
+    );
 }

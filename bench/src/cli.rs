@@ -92,11 +92,15 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) connections: Option<u32>,
     /// Compare an outbox with so many pending messages with an empty one, instead of with the bare INSERT
-    #[arg(long, value_name = "N", conflicts_with = "notify")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["notify", "scope"])]
     pub(crate) pending: Option<u64>,
     /// Let our side tell relays in other processes by debounced NOTIFY (Postgres)
     #[arg(long)]
     pub(crate) notify: bool,
+    /// Let our side use the `transaction(…)` scope, which asks the database once more before it commits, instead of
+    /// `begin` and `commit`
+    #[arg(long, conflicts_with = "batch")]
+    pub(crate) scope: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -71,7 +71,7 @@ pub(crate) trait Engine: OutboxDatabase {
         customer: &str,
         total: i64,
         message: Message,
-    ) -> impl Future<Output = Result<Duration>>;
+    ) -> impl Future<Output = Result<Duration>> + Send;
 
     /// What a relay in this process reads from.
     fn relay_store(url: &str) -> impl Future<Output = Result<Box<dyn RelayStore>>> + Send;

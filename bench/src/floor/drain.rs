@@ -60,21 +60,27 @@ pub(crate) async fn drain(
     database: &Database,
     messages: u64,
     durable: bool,
-    sink: Option<&Sink>,
+    sink: Option<Sink>,
 ) -> Result<Duration> {
-    let mut loop_ = open(database, durable).await?;
+    let bare = open(database, durable).await?;
+    // A task of its own, as our relay is: on the main thread, each answer of the database would have to be handed over
+    // by the thread that waits for the sockets.
+    tokio::spawn(run(bare, messages, sink)).await?
+}
+
+async fn run(mut bare: Box<dyn BareLoop>, messages: u64, sink: Option<Sink>) -> Result<Duration> {
     let begun = clock::now();
     let (mut mark, mut drained, mut ended) = (0, 0, begun);
     loop {
-        let rows = loop_.page(mark).await.context("the bare loop's SELECT")?;
+        let rows = bare.page(mark).await.context("the bare loop's SELECT")?;
         let Some(last) = rows.last() else { break };
         mark = last.id;
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        match sink {
+        match &sink {
             None => drop(black_box(rows)),
             Some(sink) => in_order(rows, sink).await?,
         }
-        loop_.delete(&ids).await.context("the bare loop's DELETE")?;
+        bare.delete(&ids).await.context("the bare loop's DELETE")?;
         drained += ids.len() as u64;
         ended = clock::now();
     }

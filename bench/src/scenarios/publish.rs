@@ -56,6 +56,7 @@ enum Work {
     Business,
     Bare,
     Publish(Outbox),
+    Scope(Outbox),
 }
 
 pub(crate) async fn run(common: &Common, args: &PublishArgs, server: &mut Server) -> Result<Report> {
@@ -83,7 +84,11 @@ async fn measure<E: BareInsert>(
 ) -> Result<Report> {
     let clients = args.connections.unwrap_or(E::CLIENTS);
     let pool = E::pool(&database.url, clients).await?;
-    let ours = Work::Publish(outbox);
+    let ours = if args.scope {
+        Work::Scope(outbox)
+    } else {
+        Work::Publish(outbox)
+    };
     let side = |name, work, pool: &Pool<E>| Side {
         name,
         work,
@@ -237,6 +242,10 @@ async fn transaction<E: BareInsert>(
             publish::<E>(outbox, &mut tx, content, first, batch).await?;
             tx.commit().await.map_err(OutboxError::from_commit)?;
         }
+        Work::Scope(outbox) => {
+            let message = message(content, first)?;
+            E::order_in_scope(outbox, pool, content.key(n), total, message).await?;
+        }
     }
     Ok(())
 }
@@ -281,16 +290,16 @@ fn report<E: Engine>(
     let (floor, ours) = (&sides[sides.len() - 2], &sides[sides.len() - 1]);
     let ratio = Interval::of(&ratios(&ours.rates, &floor.rates));
     let base = &sides[0];
-    let mut table = Table::new(["transaction", "tx/s", "lowest – highest", "of business only"]);
+    let of_base = if args.pending.is_some() {
+        "of the empty"
+    } else {
+        "of business only"
+    };
+    let mut table = Table::new(["transaction", "tx/s", "lowest – highest", of_base]);
     let mut details = Map::new();
     for side in sides {
         let spread = Spread::of(&side.rates);
-        let of_base = median(&ratios(&side.rates, &base.rates));
-        let of_base = if args.pending.is_some() {
-            String::new()
-        } else {
-            pretty(of_base)
-        };
+        let of_base = pretty(median(&ratios(&side.rates, &base.rates)));
         table.row([
             side.name.to_owned(),
             pretty(spread.median),
@@ -332,6 +341,7 @@ fn report<E: Engine>(
     settings.insert("payload_bytes".into(), PAYLOAD_BYTES.into());
     settings.insert("key_bytes".into(), KEY_BYTES.into());
     settings.insert("notify".into(), args.notify.into());
+    settings.insert("scope".into(), args.scope.into());
     if let Some(pending) = args.pending {
         settings.insert("pending".into(), pending.into());
     }

@@ -32,6 +32,8 @@ const MESSAGES: u64 = 200_000;
 const ROUNDS: usize = 7;
 /// How long the sink of `--keys` takes to answer.
 const SINK: Duration = Duration::from_micros(200);
+/// Smaller ones measure how a drain begins.
+const SMALLEST: u64 = 1_000;
 const TARGET: f64 = 0.90;
 const TARGET_FLAT: f64 = 0.90;
 
@@ -130,7 +132,7 @@ impl<E: Engine> Bench<'_, E> {
                     // Books are kept where order is what it is about.
                     let sink = self.keys.map(|_| floor_sink.clone().seen_by(&floor_seen));
                     let durable = self.args.durable_floor;
-                    let took = floor::drain::drain(self.database, messages, durable, sink.as_ref()).await?;
+                    let took = floor::drain::drain(self.database, messages, durable, sink).await?;
                     floor.push(rate(took));
                 } else {
                     progress.says(format!("round {} of {rounds}: the relay", round + 1));
@@ -256,7 +258,7 @@ impl<E: Engine> Bench<'_, E> {
             .args
             .backlog
             .iter()
-            .map(|&size| ((size as f64 * fits as f64 / asked.max(1) as f64) as u64).max(100))
+            .map(|&size| ((size as f64 * fits as f64 / asked.max(1) as f64) as u64).max(SMALLEST.min(size)))
             .collect();
         let rounds = self.common.rounds_or(5, 3);
         let progress = Progress::new((rounds * sizes.len()) as u64);

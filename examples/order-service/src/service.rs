@@ -89,7 +89,7 @@ impl Service {
         let hear_requests = inventory::hear_requests(&queue, Arc::clone(&inventory))?;
         let hear_answers = orders::hear_answers(&queue, Arc::clone(&orders))?;
         let relay = database
-            .relay(publisher, RelayConfig::default())?
+            .relay(publisher, relay_config())?
             .with_wake(outbox.waker());
 
         let readiness = Readiness::new();
@@ -172,6 +172,15 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// Short times, because the queue is in this process and takes a batch at once. When a relay is killed, the next one
+/// waits for its lease to run out before it sends anything.
+fn relay_config() -> RelayConfig {
+    let mut config = RelayConfig::default();
+    config.lease = Duration::from_secs(4);
+    config.publish_timeout = Duration::from_secs(2);
+    config
 }
 
 /// A part of the service that runs by itself, and ends with this value at the latest.

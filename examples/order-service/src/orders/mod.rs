@@ -16,4 +16,4 @@ pub use http::routes;
 pub use model::{Line, Order, OrderState, OrderSummary, SubOrder, SubOrderState};
 pub use place_order::{Item, PlaceOrder};
 pub use recovery::ask_again;
-pub use store::{Answer, OrderStore, PostgresOrders, SqliteOrders};
+pub use store::{Answer, Asked, OrderStore, PostgresOrders, SqliteOrders};

@@ -11,20 +11,22 @@ const PAGE: u32 = 500;
 ///
 /// A committed message is safe in the outbox until the relay has handed it to the queue, and this queue lives in
 /// memory: when the process dies, requests and answers that were handed over and not handled are gone. (With a
-/// durable queue they are not, and this step goes away.) So the questions without an answer are asked again, in new
-/// messages. Those whose old message is still in the outbox are asked twice; that is harmless, because inventory
-/// reserves once per sub-order and orders hears the first answer only.
+/// durable queue they are not, and this step goes away.) So a question without an answer is asked again, in a new
+/// message, unless the old one is still in the outbox: a service that can't stay up must not pile them up there.
+///
+/// A question that was on its way after all is harmless (another instance may have the old message in its queue):
+/// inventory reserves once per sub-order, and orders hears the first answer only.
 ///
 /// # Errors
 /// The database can't be read or written.
 pub async fn ask_again(store: &dyn OrderStore) -> Result<u64, StoreError> {
     let mut asked = 0;
-    let mut last = SubOrderId(uuid::Uuid::nil());
+    let mut after = SubOrderId(uuid::Uuid::nil());
     // Ends: each page begins behind the one before, and new sub-orders come only once requests are taken.
     loop {
-        let page = store.ask_again(last, PAGE).await?;
-        let Some(end) = page.last() else { return Ok(asked) };
-        last = *end;
-        asked += page.len() as u64;
+        let page = store.ask_again(after, PAGE).await?;
+        let Some(last) = page.last else { return Ok(asked) };
+        after = last;
+        asked += page.requests;
     }
 }

@@ -3,7 +3,7 @@
 
 use futures_util::future::join_all;
 use order_service::events::StockRequested;
-use order_service::orders::{Answer, Item, Order, OrderState};
+use order_service::orders::{Answer, Item, Order, OrderState, ask_again};
 use outbox_core::MessageId;
 use outbox_sqlx::Outbox;
 
@@ -15,6 +15,7 @@ on_each_database!(
     of_contradicting_answers_the_first_counts,
     the_last_two_answers_at_once_complete_the_order,
     what_can_t_be_told_is_not_done,
+    what_is_still_on_its_way_is_not_asked_again,
 );
 
 const ANSWERS: &str = "SELECT count(*) FROM outbox WHERE topic LIKE 'inventory.stock-re%ed' AND topic <> 'inventory.stock-requested'";
@@ -127,4 +128,25 @@ async fn what_can_t_be_told_is_not_done(place: Place) {
         3
     );
     assert_eq!(place.number("SELECT count(*) FROM outbox").await, 3);
+}
+
+async fn what_is_still_on_its_way_is_not_asked_again(place: Place) {
+    let database = place.open().await;
+    let store = database.orders(&Outbox::new());
+    // More than one page.
+    for _ in 0..60 {
+        store.place(&new_order(10)).await.unwrap();
+    }
+    let requests = "SELECT count(*) FROM outbox WHERE topic = 'inventory.stock-requested'";
+    assert_eq!(ask_again(&*store).await.unwrap(), 0);
+    assert_eq!(place.number(requests).await, 600);
+
+    // As if these had been handed to a queue that forgot them.
+    place
+        .execute("DELETE FROM outbox WHERE topic = 'inventory.stock-requested' AND id % 3 = 0")
+        .await;
+    let left = place.number(requests).await;
+    assert_eq!(ask_again(&*store).await.unwrap(), (600 - left) as u64);
+    assert_eq!(place.number(requests).await, 600);
+    assert_eq!(ask_again(&*store).await.unwrap(), 0);
 }

@@ -28,6 +28,15 @@ pub enum Answer {
     },
 }
 
+/// What one page of [`OrderStore::ask_again`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// How many requests were sent.
+    pub requests: u64,
+    /// The last sub-order of the page; `None`: there are no more.
+    pub last: Option<SubOrderId>,
+}
+
 /// The orders of one database. Every method that writes is one transaction, messages included.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
@@ -50,7 +59,7 @@ pub trait OrderStore: Send + Sync + 'static {
     /// The newest orders.
     async fn newest(&self, limit: u32) -> Result<Vec<OrderSummary>, StoreError>;
 
-    /// Asks inventory again about at most `limit` sub-orders behind `after` that have no answer. Returns them in
-    /// the order of their ids; none: that were all.
-    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Vec<SubOrderId>, StoreError>;
+    /// Asks inventory again about those of the next sub-orders without an answer, at most `limit` behind `after` in
+    /// the order of their ids, whose request is not in the outbox any more.
+    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Asked, StoreError>;
 }

@@ -1,10 +1,12 @@
 //! Orders on Postgres.
 
 use async_trait::async_trait;
+use outbox_core::Event;
 use outbox_sqlx::{Outbox, OutboxDatabase};
 use sqlx::{PgPool, PgTransaction, Postgres};
 
-use super::{Answer, OrderStore, rows};
+use super::{Answer, Asked, OrderStore, rows};
+use crate::events::StockRequested;
 use crate::ids::{OrderId, SubOrderId};
 use crate::orders::{Line, Order, OrderSummary};
 use crate::store_error::StoreError;
@@ -17,6 +19,7 @@ const ANSWER_SUB_ORDER: &str = include_str!("../../../sql/postgres/orders/answer
 const SETTLE_ORDER: &str = include_str!("../../../sql/postgres/orders/settle_order.sql");
 const FIND_ORDER: &str = include_str!("../../../sql/postgres/orders/find_order.sql");
 const NEWEST_ORDERS: &str = include_str!("../../../sql/postgres/orders/newest_orders.sql");
+const REQUESTS_ON_THEIR_WAY: &str = include_str!("../../../sql/postgres/orders/requests_on_their_way.sql");
 const PENDING_SUB_ORDERS: &str = include_str!("../../../sql/postgres/orders/pending_sub_orders.sql");
 
 /// [`OrderStore`] on Postgres.
@@ -155,15 +158,20 @@ impl OrderStore for PostgresOrders {
         found.into_iter().map(rows::summary).collect()
     }
 
-    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Vec<SubOrderId>, StoreError> {
+    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Asked, StoreError> {
         let mut tx = self.outbox.begin(&self.pool).await?;
-        let pending = sqlx::query_as(PENDING_SUB_ORDERS)
+        let found = sqlx::query_as(PENDING_SUB_ORDERS)
             .bind(after.0)
             .bind(i64::from(limit))
             .fetch_all(&mut *tx)
             .await?;
-        let requests = rows::requests(pending)?;
-        let asked = requests.iter().map(|request| request.sub_order_id).collect();
+        let pending = rows::Pending::new(found)?;
+        let on_their_way: Vec<String> = sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
+            .bind(StockRequested::TOPIC)
+            .bind(pending.keys())
+            .fetch_all(&mut *tx)
+            .await?;
+        let (asked, requests) = pending.without(&on_their_way);
         self.outbox.publish_all(&mut tx, requests).await?;
         Postgres::commit(tx).await?;
         Ok(asked)

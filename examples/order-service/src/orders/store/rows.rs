@@ -1,8 +1,10 @@
 //! From rows to values, the same for each database.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
-use super::Answer;
+use super::{Answer, Asked};
 use crate::events::{StockLine, StockRequested};
 use crate::ids::{OrderId, SubOrderId};
 use crate::orders::{Line, Order, OrderState, OrderSummary, SubOrder, SubOrderState};
@@ -104,27 +106,53 @@ pub(super) fn order(rows: Vec<OrderRow>) -> Result<Option<Order>, StoreError> {
     Ok(order)
 }
 
-/// Folds the rows of pending sub-orders, a row per line, into what inventory is asked.
-pub(super) fn requests(rows: Vec<PendingRow>) -> Result<Vec<StockRequested>, StoreError> {
-    let mut requests: Vec<StockRequested> = Vec::new();
-    for (sub_order_id, order_id, merchant, sku, quantity) in rows {
-        if requests
-            .last()
-            .is_none_or(|last| last.sub_order_id.0 != sub_order_id)
-        {
-            requests.push(StockRequested {
-                sub_order_id: SubOrderId(sub_order_id),
-                order_id: OrderId(order_id),
-                merchant,
-                lines: Vec::new(),
-            });
+/// What inventory has not answered.
+pub(super) struct Pending {
+    requests: Vec<StockRequested>,
+}
+
+impl Pending {
+    /// Folds the rows of pending sub-orders, a row per line.
+    pub(super) fn new(rows: Vec<PendingRow>) -> Result<Self, StoreError> {
+        let mut requests: Vec<StockRequested> = Vec::new();
+        for (sub_order_id, order_id, merchant, sku, quantity) in rows {
+            if requests
+                .last()
+                .is_none_or(|last| last.sub_order_id.0 != sub_order_id)
+            {
+                requests.push(StockRequested {
+                    sub_order_id: SubOrderId(sub_order_id),
+                    order_id: OrderId(order_id),
+                    merchant,
+                    lines: Vec::new(),
+                });
+            }
+            let quantity = self::quantity(quantity)?;
+            if let Some(request) = requests.last_mut() {
+                request.lines.push(StockLine { sku, quantity });
+            }
         }
-        let quantity = self::quantity(quantity)?;
-        if let Some(request) = requests.last_mut() {
-            request.lines.push(StockLine { sku, quantity });
-        }
+        Ok(Self { requests })
     }
-    Ok(requests)
+
+    /// The keys of these requests.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let key = |request: &StockRequested| request.sub_order_id.to_string();
+        self.requests.iter().map(key).collect()
+    }
+
+    /// The requests whose keys are not among `on_their_way`, and what to say about the page.
+    pub(super) fn without(mut self, on_their_way: &[String]) -> (Asked, Vec<StockRequested>) {
+        let last = self.requests.last().map(|request| request.sub_order_id);
+        let on_their_way: HashSet<&str> = on_their_way.iter().map(String::as_str).collect();
+        self.requests
+            .retain(|request| !on_their_way.contains(request.sub_order_id.to_string().as_str()));
+        let asked = Asked {
+            requests: self.requests.len() as u64,
+            last,
+        };
+        (asked, self.requests)
+    }
 }
 
 fn order_state(value: String) -> Result<OrderState, StoreError> {

@@ -1,11 +1,13 @@
 //! Orders on SQLite.
 
 use async_trait::async_trait;
+use outbox_core::Event;
 use outbox_sqlx::{Outbox, OutboxDatabase};
 use sqlx::{Sqlite, SqliteTransaction};
 
-use super::{Answer, OrderStore, rows};
+use super::{Answer, Asked, OrderStore, rows};
 use crate::database::SqlitePools;
+use crate::events::StockRequested;
 use crate::ids::{OrderId, SubOrderId};
 use crate::orders::{Order, OrderSummary};
 use crate::store_error::StoreError;
@@ -17,6 +19,7 @@ const ANSWER_SUB_ORDER: &str = include_str!("../../../sql/sqlite/orders/answer_s
 const SETTLE_ORDER: &str = include_str!("../../../sql/sqlite/orders/settle_order.sql");
 const FIND_ORDER: &str = include_str!("../../../sql/sqlite/orders/find_order.sql");
 const NEWEST_ORDERS: &str = include_str!("../../../sql/sqlite/orders/newest_orders.sql");
+const REQUESTS_ON_THEIR_WAY: &str = include_str!("../../../sql/sqlite/orders/requests_on_their_way.sql");
 const PENDING_SUB_ORDERS: &str = include_str!("../../../sql/sqlite/orders/pending_sub_orders.sql");
 
 /// [`OrderStore`] on SQLite.
@@ -116,15 +119,20 @@ impl OrderStore for SqliteOrders {
         found.into_iter().map(rows::summary).collect()
     }
 
-    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Vec<SubOrderId>, StoreError> {
+    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Asked, StoreError> {
         let mut tx = self.outbox.begin(&self.pools.write).await?;
-        let pending = sqlx::query_as(PENDING_SUB_ORDERS)
+        let found = sqlx::query_as(PENDING_SUB_ORDERS)
             .bind(after.0)
             .bind(limit)
             .fetch_all(&mut *tx)
             .await?;
-        let requests = rows::requests(pending)?;
-        let asked = requests.iter().map(|request| request.sub_order_id).collect();
+        let pending = rows::Pending::new(found)?;
+        let on_their_way: Vec<String> = sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
+            .bind(StockRequested::TOPIC)
+            .bind(serde_json::json!(pending.keys()).to_string())
+            .fetch_all(&mut *tx)
+            .await?;
+        let (asked, requests) = pending.without(&on_their_way);
         self.outbox.publish_all(&mut tx, requests).await?;
         Sqlite::commit(tx).await?;
         Ok(asked)

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use outbox_core::MessageId;
-use outbox_sqlx::{Outbox, OutboxDatabase, OutboxError};
-use sqlx::{Connection, PgPool, PgTransaction, Postgres};
+use outbox_sqlx::{Outbox, OutboxError};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::rows::{answer, in_lock_order, short_of, stock_item};
@@ -33,10 +33,23 @@ impl PostgresInventory {
         Self { pool, outbox }
     }
 
-    /// Takes every line, or nothing and says why.
-    async fn take(tx: &mut PgTransaction<'_>, request: &StockRequested) -> sqlx::Result<Option<String>> {
+    /// Takes all that is asked for, or refuses and says why.
+    async fn decide(connection: &mut PgConnection, request: &StockRequested) -> sqlx::Result<Option<String>> {
+        let refused = Self::take(connection, request).await?;
+        if let Some(reason) = &refused {
+            sqlx::query(REFUSE_RESERVATION)
+                .bind(request.sub_order_id.0)
+                .bind(reason)
+                .execute(connection)
+                .await?;
+        }
+        Ok(refused)
+    }
+
+    /// Takes every line; or nothing, and says what is short.
+    async fn take(connection: &mut PgConnection, request: &StockRequested) -> sqlx::Result<Option<String>> {
         // A savepoint: what was taken for the first lines is given back when a later one is short.
-        let mut lines = tx.begin().await?;
+        let mut lines = connection.begin().await?;
         for (position, line) in in_lock_order(request) {
             let quantity = i64::from(line.quantity);
             let taken = sqlx::query(TAKE_STOCK)
@@ -67,39 +80,32 @@ impl PostgresInventory {
 impl InventoryStore for PostgresInventory {
     async fn reserve(&self, message: MessageId, request: &StockRequested) -> Result<(), StoreError> {
         let sub_order = request.sub_order_id.0;
-        let mut tx = self.outbox.begin(&self.pool).await?;
-        let claimed = sqlx::query(INSERT_RESERVATION)
-            .bind(sub_order)
-            .bind(request.order_id.0)
-            .bind(message.0)
-            .bind(&request.merchant)
-            .execute(&mut *tx)
-            .await?;
-        let refused = if claimed.rows_affected() == 1 {
-            let refused = Self::take(&mut tx, request).await?;
-            if let Some(reason) = &refused {
-                sqlx::query(REFUSE_RESERVATION)
+        self.outbox
+            .transaction(&self.pool, async |tx| {
+                let claimed = sqlx::query(INSERT_RESERVATION)
                     .bind(sub_order)
-                    .bind(reason)
-                    .execute(&mut *tx)
+                    .bind(request.order_id.0)
+                    .bind(message.0)
+                    .bind(&request.merchant)
+                    .execute(&mut **tx)
                     .await?;
-            }
-            refused
-        } else {
-            let (asked_by, refused): (Uuid, Option<String>) = sqlx::query_as(FIND_RESERVATION)
-                .bind(sub_order)
-                .fetch_one(&mut *tx)
-                .await?;
-            if asked_by == message.0 {
-                return Ok(());
-            }
-            refused
-        };
-        let answer = answer(request, refused).map_err(OutboxError::from)?;
-        self.outbox.publish(&mut tx, answer).await?;
-        Postgres::commit(tx).await?;
-        self.outbox.wake();
-        Ok(())
+                let refused = if claimed.rows_affected() == 1 {
+                    Self::decide(tx, request).await?
+                } else {
+                    let (asked_by, refused): (Uuid, Option<String>) = sqlx::query_as(FIND_RESERVATION)
+                        .bind(sub_order)
+                        .fetch_one(&mut **tx)
+                        .await?;
+                    if asked_by == message.0 {
+                        return Ok(());
+                    }
+                    refused
+                };
+                let answer = answer(request, refused).map_err(OutboxError::from)?;
+                self.outbox.publish(tx, answer).await?;
+                Ok(())
+            })
+            .await
     }
 
     async fn put_stock(

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use outbox_core::Event;
-use outbox_sqlx::{Outbox, OutboxDatabase};
-use sqlx::{PgPool, PgTransaction, Postgres};
+use outbox_sqlx::Outbox;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use super::{Answer, Asked, OrderStore, rows};
 use crate::events::StockRequested;
@@ -35,84 +36,60 @@ impl PostgresOrders {
         Self { pool, outbox }
     }
 
-    async fn insert(tx: &mut PgTransaction<'_>, order: &Order) -> sqlx::Result<()> {
+    async fn insert(connection: &mut PgConnection, order: &Order) -> sqlx::Result<()> {
         sqlx::query(INSERT_ORDER)
             .bind(order.id.0)
             .bind(&order.buyer)
             .bind(order.placed_amount)
-            .execute(&mut **tx)
+            .execute(&mut *connection)
             .await?;
 
         // A statement per table and not per row: each costs a round trip, inside of a transaction that holds locks.
         let sub_orders = &order.sub_orders;
         sqlx::query(INSERT_SUB_ORDERS)
             .bind(order.id.0)
-            .bind(
-                sub_orders
-                    .iter()
-                    .map(|sub_order| sub_order.id.0)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                sub_orders
-                    .iter()
-                    .map(|sub_order| sub_order.merchant.as_str())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                sub_orders
-                    .iter()
-                    .map(|sub_order| sub_order.amount)
-                    .collect::<Vec<_>>(),
-            )
-            .execute(&mut **tx)
+            .bind(column(sub_orders, |part| part.id.0))
+            .bind(column(sub_orders, |part| part.merchant.as_str()))
+            .bind(column(sub_orders, |part| part.amount))
+            .execute(&mut *connection)
             .await?;
 
-        let lines: Vec<(SubOrderId, i32, &Line)> = sub_orders
+        let lines: Vec<(Uuid, i32, &Line)> = sub_orders
             .iter()
-            .flat_map(|sub_order| {
+            .flat_map(|part| {
                 (0..)
-                    .zip(&sub_order.lines)
-                    .map(|(n, line)| (sub_order.id, n, line))
+                    .zip(&part.lines)
+                    .map(|(position, line)| (part.id.0, position, line))
             })
             .collect();
         sqlx::query(INSERT_LINES)
-            .bind(lines.iter().map(|(id, _, _)| id.0).collect::<Vec<_>>())
-            .bind(lines.iter().map(|(_, position, _)| *position).collect::<Vec<_>>())
-            .bind(
-                lines
-                    .iter()
-                    .map(|(_, _, line)| line.sku.as_str())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                lines
-                    .iter()
-                    .map(|(_, _, line)| i64::from(line.quantity))
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                lines
-                    .iter()
-                    .map(|(_, _, line)| line.unit_price)
-                    .collect::<Vec<_>>(),
-            )
-            .execute(&mut **tx)
+            .bind(column(&lines, |(sub_order, _, _)| *sub_order))
+            .bind(column(&lines, |(_, position, _)| *position))
+            .bind(column(&lines, |(_, _, line)| line.sku.as_str()))
+            .bind(column(&lines, |(_, _, line)| i64::from(line.quantity)))
+            .bind(column(&lines, |(_, _, line)| line.unit_price))
+            .execute(&mut *connection)
             .await?;
         Ok(())
     }
 }
 
+/// One column of many rows: an array of Postgres.
+fn column<'a, T, U>(rows: &'a [T], value: impl Fn(&'a T) -> U) -> Vec<U> {
+    rows.iter().map(value).collect()
+}
+
 #[async_trait]
 impl OrderStore for PostgresOrders {
     async fn place(&self, order: &Order) -> Result<(), StoreError> {
-        let mut tx = self.outbox.begin(&self.pool).await?;
-        Self::insert(&mut tx, order).await?;
-        self.outbox.publish(&mut tx, order.placed()).await?;
-        self.outbox.publish_all(&mut tx, order.stock_requests()).await?;
-        Postgres::commit(tx).await?;
-        self.outbox.wake();
-        Ok(())
+        self.outbox
+            .transaction(&self.pool, async |tx| {
+                Self::insert(tx, order).await?;
+                self.outbox.publish(tx, order.placed()).await?;
+                self.outbox.publish_all(tx, order.stock_requests()).await?;
+                Ok(())
+            })
+            .await
     }
 
     async fn answer(
@@ -121,24 +98,26 @@ impl OrderStore for PostgresOrders {
         sub_order: SubOrderId,
         answer: &Answer,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.outbox.begin(&self.pool).await?;
-        sqlx::query(LOCK_ORDER).bind(order.0).execute(&mut *tx).await?;
+        self.outbox
+            .transaction(&self.pool, async |tx| {
+                sqlx::query(LOCK_ORDER).bind(order.0).execute(&mut **tx).await?;
 
-        let (state, reason) = answer.columns();
-        let answered = sqlx::query(ANSWER_SUB_ORDER)
-            .bind(order.0)
-            .bind(sub_order.0)
-            .bind(state)
-            .bind(reason)
-            .execute(&mut *tx)
-            .await?;
-        if answered.rows_affected() == 0 {
-            return Ok(false);
-        }
-        // The place to tell the world that an order is complete: publish here, in this transaction.
-        sqlx::query(SETTLE_ORDER).bind(order.0).execute(&mut *tx).await?;
-        Postgres::commit(tx).await?;
-        Ok(true)
+                let (state, reason) = answer.columns();
+                let answered = sqlx::query(ANSWER_SUB_ORDER)
+                    .bind(order.0)
+                    .bind(sub_order.0)
+                    .bind(state)
+                    .bind(reason)
+                    .execute(&mut **tx)
+                    .await?;
+                if answered.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                // The place to tell the world that an order is complete: publish here, in this transaction.
+                sqlx::query(SETTLE_ORDER).bind(order.0).execute(&mut **tx).await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
@@ -159,21 +138,23 @@ impl OrderStore for PostgresOrders {
     }
 
     async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Asked, StoreError> {
-        let mut tx = self.outbox.begin(&self.pool).await?;
-        let found = sqlx::query_as(PENDING_SUB_ORDERS)
-            .bind(after.0)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *tx)
-            .await?;
-        let pending = rows::Pending::new(found)?;
-        let on_their_way: Vec<String> = sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
-            .bind(StockRequested::TOPIC)
-            .bind(pending.keys())
-            .fetch_all(&mut *tx)
-            .await?;
-        let (asked, requests) = pending.without(&on_their_way);
-        self.outbox.publish_all(&mut tx, requests).await?;
-        Postgres::commit(tx).await?;
-        Ok(asked)
+        self.outbox
+            .transaction(&self.pool, async |tx| {
+                let found = sqlx::query_as(PENDING_SUB_ORDERS)
+                    .bind(after.0)
+                    .bind(i64::from(limit))
+                    .fetch_all(&mut **tx)
+                    .await?;
+                let pending = rows::Pending::new(found)?;
+                let on_their_way: Vec<String> = sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
+                    .bind(StockRequested::TOPIC)
+                    .bind(pending.keys())
+                    .fetch_all(&mut **tx)
+                    .await?;
+                let (asked, requests) = pending.without(&on_their_way);
+                self.outbox.publish_all(tx, requests).await?;
+                Ok(asked)
+            })
+            .await
     }
 }

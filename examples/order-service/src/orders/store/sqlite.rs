@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use outbox_core::Event;
-use outbox_sqlx::{Outbox, OutboxDatabase};
-use sqlx::{Sqlite, SqliteTransaction};
+use outbox_sqlx::Outbox;
+use sqlx::SqliteConnection;
 
 use super::{Answer, Asked, OrderStore, rows};
 use crate::database::SqlitePools;
@@ -35,12 +35,12 @@ impl SqliteOrders {
         Self { pools, outbox }
     }
 
-    async fn insert(tx: &mut SqliteTransaction<'_>, order: &Order) -> sqlx::Result<()> {
+    async fn insert(connection: &mut SqliteConnection, order: &Order) -> sqlx::Result<()> {
         sqlx::query(INSERT_ORDER)
             .bind(order.id.0)
             .bind(&order.buyer)
             .bind(order.placed_amount)
-            .execute(&mut **tx)
+            .execute(&mut *connection)
             .await?;
         for sub_order in &order.sub_orders {
             sqlx::query(INSERT_SUB_ORDER)
@@ -48,7 +48,7 @@ impl SqliteOrders {
                 .bind(order.id.0)
                 .bind(&sub_order.merchant)
                 .bind(sub_order.amount)
-                .execute(&mut **tx)
+                .execute(&mut *connection)
                 .await?;
             for (position, line) in (0_i32..).zip(&sub_order.lines) {
                 sqlx::query(INSERT_LINE)
@@ -57,7 +57,7 @@ impl SqliteOrders {
                     .bind(&line.sku)
                     .bind(line.quantity)
                     .bind(line.unit_price)
-                    .execute(&mut **tx)
+                    .execute(&mut *connection)
                     .await?;
             }
         }
@@ -68,13 +68,14 @@ impl SqliteOrders {
 #[async_trait]
 impl OrderStore for SqliteOrders {
     async fn place(&self, order: &Order) -> Result<(), StoreError> {
-        let mut tx = self.outbox.begin(&self.pools.write).await?;
-        Self::insert(&mut tx, order).await?;
-        self.outbox.publish(&mut tx, order.placed()).await?;
-        self.outbox.publish_all(&mut tx, order.stock_requests()).await?;
-        Sqlite::commit(tx).await?;
-        self.outbox.wake();
-        Ok(())
+        self.outbox
+            .transaction(&self.pools.write, async |tx| {
+                Self::insert(tx, order).await?;
+                self.outbox.publish(tx, order.placed()).await?;
+                self.outbox.publish_all(tx, order.stock_requests()).await?;
+                Ok(())
+            })
+            .await
     }
 
     async fn answer(
@@ -84,22 +85,24 @@ impl OrderStore for SqliteOrders {
         answer: &Answer,
     ) -> Result<bool, StoreError> {
         // No lock on the order, as Postgres needs it: this transaction is the only one that writes.
-        let mut tx = self.outbox.begin(&self.pools.write).await?;
-        let (state, reason) = answer.columns();
-        let answered = sqlx::query(ANSWER_SUB_ORDER)
-            .bind(order.0)
-            .bind(sub_order.0)
-            .bind(state)
-            .bind(reason)
-            .execute(&mut *tx)
-            .await?;
-        if answered.rows_affected() == 0 {
-            return Ok(false);
-        }
-        // The place to tell the world that an order is complete: publish here, in this transaction.
-        sqlx::query(SETTLE_ORDER).bind(order.0).execute(&mut *tx).await?;
-        Sqlite::commit(tx).await?;
-        Ok(true)
+        self.outbox
+            .transaction(&self.pools.write, async |tx| {
+                let (state, reason) = answer.columns();
+                let answered = sqlx::query(ANSWER_SUB_ORDER)
+                    .bind(order.0)
+                    .bind(sub_order.0)
+                    .bind(state)
+                    .bind(reason)
+                    .execute(&mut **tx)
+                    .await?;
+                if answered.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                // The place to tell the world that an order is complete: publish here, in this transaction.
+                sqlx::query(SETTLE_ORDER).bind(order.0).execute(&mut **tx).await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
@@ -120,21 +123,23 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Asked, StoreError> {
-        let mut tx = self.outbox.begin(&self.pools.write).await?;
-        let found = sqlx::query_as(PENDING_SUB_ORDERS)
-            .bind(after.0)
-            .bind(limit)
-            .fetch_all(&mut *tx)
-            .await?;
-        let pending = rows::Pending::new(found)?;
-        let on_their_way: Vec<String> = sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
-            .bind(StockRequested::TOPIC)
-            .bind(serde_json::json!(pending.keys()).to_string())
-            .fetch_all(&mut *tx)
-            .await?;
-        let (asked, requests) = pending.without(&on_their_way);
-        self.outbox.publish_all(&mut tx, requests).await?;
-        Sqlite::commit(tx).await?;
-        Ok(asked)
+        self.outbox
+            .transaction(&self.pools.write, async |tx| {
+                let found = sqlx::query_as(PENDING_SUB_ORDERS)
+                    .bind(after.0)
+                    .bind(limit)
+                    .fetch_all(&mut **tx)
+                    .await?;
+                let pending = rows::Pending::new(found)?;
+                let on_their_way: Vec<String> = sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
+                    .bind(StockRequested::TOPIC)
+                    .bind(serde_json::json!(pending.keys()).to_string())
+                    .fetch_all(&mut **tx)
+                    .await?;
+                let (asked, requests) = pending.without(&on_their_way);
+                self.outbox.publish_all(tx, requests).await?;
+                Ok(asked)
+            })
+            .await
     }
 }

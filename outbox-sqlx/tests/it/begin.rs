@@ -72,8 +72,7 @@ async fn the_pools_own_begin_poisons_the_pool_when_dropped() {
 #[tokio::test]
 async fn ours_does_not() {
     let outbox = Outbox::new();
-    let mut dropped = 0;
-    for polls in 1..50 {
+    for (dropped, polls) in (1..50).enumerate() {
         let Some(pool) = pool_with_witness().await else {
             return;
         };
@@ -90,7 +89,6 @@ async fn ours_does_not() {
             assert!(dropped >= 2, "no begin was dropped after BEGIN was sent");
             return;
         }
-        dropped += 1;
     }
     panic!("begin never finishes");
 }

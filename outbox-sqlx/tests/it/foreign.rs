@@ -90,7 +90,9 @@ async fn outbox_publish_takes_bytes_text_and_json() {
         let Some(answer) = psql(&pool, script) else { return };
         ids.push(MessageId(answer.unwrap().parse::<Uuid>().unwrap()));
     }
-    let rows: Vec<(Uuid, i16, Option<String>, Vec<u8>, String, bool)> = sqlx::query_as(
+    /// Message id, shard, key, payload, headers, and whether it is due in a minute.
+    type Stored = (Uuid, i16, Option<String>, Vec<u8>, String, bool);
+    let rows: Vec<Stored> = sqlx::query_as(
         "SELECT message_id, shard, message_key, payload, headers::text, coalesce(due_at > now() + interval '50 s', false) \
          FROM outbox ORDER BY id",
     )

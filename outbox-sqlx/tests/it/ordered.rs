@@ -93,7 +93,7 @@ async fn batches_of_the_same_keys_do_not_deadlock() {
                 for round in 0..20 {
                     let mut keys: Vec<usize> = (0..12).collect();
                     keys.rotate_left((writer * 5 + round) % 12);
-                    if writer % 2 == 0 {
+                    if writer.is_multiple_of(2) {
                         keys.reverse();
                     }
                     outbox

@@ -114,7 +114,6 @@ impl fmt::Display for Dialect {
 
 /// The whole schema as SQL, for migration tools that are not this library. The same files are in the
 /// folder `migrations/`, one per version.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub fn schema_sql(dialect: Dialect) -> &'static str {
     // One file so far; a second one makes this a joined text that is built once.
     dialect.steps()[0].sql

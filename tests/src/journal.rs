@@ -1,7 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use outbox_core::{Message, MessageId};
@@ -25,6 +25,10 @@ pub struct Delivered {
     pub key: String,
     /// Its place in its key's order.
     pub seq: i64,
+    /// The process that took it.
+    pub process: u32,
+    /// When, in milliseconds of the wall clock: to be read by people who look for a fault's cause.
+    pub at_ms: u64,
 }
 
 impl Journal {
@@ -50,10 +54,12 @@ impl Journal {
     /// Appends deliveries, all by one call.
     pub fn append(&self, messages: &[Message]) -> Result<()> {
         let mut lines = String::new();
+        let process = std::process::id();
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
         for message in messages {
             let seq = std::str::from_utf8(message.payload())?;
             lines += &format!(
-                "{} {} {}\n",
+                "{} {} {} {process} {at_ms}\n",
                 message.id(),
                 message.key().unwrap_or("-"),
                 seq.trim()
@@ -82,13 +88,17 @@ impl Journal {
         text.lines()
             .map(|line| {
                 let mut words = line.split(' ');
-                let (Some(id), Some(key), Some(seq)) = (words.next(), words.next(), words.next()) else {
-                    bail!("not a line of a journal: {line:?}");
+                let mut word = || {
+                    words
+                        .next()
+                        .with_context(|| format!("not a line of a journal: {line:?}"))
                 };
                 Ok(Delivered {
-                    id: id.parse()?,
-                    key: key.to_owned(),
-                    seq: seq.parse()?,
+                    id: word()?.parse()?,
+                    key: word()?.to_owned(),
+                    seq: word()?.parse()?,
+                    process: word()?.parse()?,
+                    at_ms: word()?.parse()?,
                 })
             })
             .collect()

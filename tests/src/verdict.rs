@@ -75,15 +75,24 @@ impl Verdict {
     }
 }
 
+/// Only so many violations of the order are shown one by one.
+const SHOWN: usize = 10;
+
 /// First deliveries that came after a later one of their key.
 fn order_violations(delivered: &[Delivered]) -> usize {
     let mut seen = HashSet::new();
-    let mut last: HashMap<&str, i64> = HashMap::new();
+    let mut latest: HashMap<&str, &Delivered> = HashMap::new();
     let mut violations = 0;
     for line in delivered.iter().filter(|line| seen.insert(line.id)) {
-        let last = last.entry(&line.key).or_insert(0);
-        violations += usize::from(line.seq < *last);
-        *last = line.seq.max(*last);
+        let latest = latest.entry(&line.key).or_insert(line);
+        if line.seq < latest.seq {
+            if violations < SHOWN {
+                println!("out of order: {line:?} after {latest:?}");
+            }
+            violations += 1;
+        } else {
+            *latest = line;
+        }
     }
     violations
 }
@@ -119,6 +128,8 @@ mod tests {
             id: ids[n],
             key: "k".into(),
             seq: n as i64 + 1,
+            process: 1,
+            at_ms: 0,
         };
         assert_eq!(order_violations(&[line(0), line(1), line(0), line(2)]), 0);
         assert_eq!(order_violations(&[line(1), line(0), line(2)]), 1);

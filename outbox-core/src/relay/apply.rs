@@ -216,7 +216,8 @@ impl RelayLoop {
         let was_long = cohort.is_long();
         if cohort.page(now, scanned_to, end, found, self.rule) {
             let found_any = cohort.found || found_due;
-            let more = (cohort.found && (was_long || !end)) || self.scheduler.wants_rewind();
+            let abandoned = !end;
+            let more = abandoned || (cohort.found && was_long) || self.scheduler.wants_rewind();
             let pause = self.pacer.after_poll(now, found_any, armed, took);
             cohort.next_at = (!more).then(|| now + pause);
             if self.cohorts.merge()

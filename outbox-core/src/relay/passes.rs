@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::store::{FloorRule, ShardSet};
 
-/// A pass is cut short for a rewind after this many pages, so that one long backlog can't keep a freed
+/// A pass is abandoned for a rewind after this many pages, so that one long backlog can't keep a freed
 /// key waiting.
 const PAGES_BEFORE_REWIND: u32 = 32;
 
@@ -17,11 +17,18 @@ const PAGES_BEFORE_REWIND: u32 = 32;
 /// range may become visible after that page was read, and its successor, written after it had committed,
 /// would be met in the second page and go first. So a pass of several pages ends at the highest id that had been handed
 /// out *before* its first page was read: the successor's id is above it, and is left to the next pass,
-/// which begins below both. A pass whose first page turns out full without a horizon ends with that page.
+/// which begins below both. A pass whose first page turns out full without a horizon is abandoned there.
+///
+/// **Abandoned passes.** A pass may have begun below the floor, for the rows of a key that goes on. When it is
+/// given up before its end, the next one begins where it began: the floor would pass over the rest of that key.
 #[derive(Debug)]
 pub(super) struct Cohort {
     pub(super) shards: ShardSet,
     floor: i64,
+    /// Where the current pass began.
+    start: i64,
+    /// The lowest start of the passes that were abandoned since one came to its end.
+    again: Option<i64>,
     /// Everything of the current pass up to here was read.
     mark: i64,
     horizon: Option<i64>,
@@ -78,6 +85,8 @@ impl Cohort {
         Self {
             shards,
             floor: 0,
+            start: 0,
+            again: None,
             mark: 0,
             horizon: None,
             running: false,
@@ -140,25 +149,30 @@ impl Cohort {
     pub(super) fn join(&mut self, other: &Self) {
         self.shards = self.shards.union(other.shards);
         self.floor = self.floor.min(other.joining.unwrap_or(0));
+        if self.running {
+            self.abandon();
+        }
+        self.again = self.again.into_iter().chain(other.again).min();
         self.gate = None;
-        self.running = false;
         self.long = true;
         self.next_at = None;
     }
 
-    /// Begins a pass from the floor, or from `rewind` when that is lower, or from 0 when a full pass is
-    /// due. Returns where it begins.
+    /// Begins a pass from the floor, or from `rewind` or the start of an abandoned pass when that is lower, or
+    /// from 0 when a full pass is due. Returns where it begins.
     pub(super) fn begin(&mut self, now: Instant, rewind: Option<i64>, full_every: Duration) -> i64 {
         let full_due = !self.finished_first
             || self
                 .last_full
                 .is_none_or(|at| now.saturating_duration_since(at) >= full_every.max(self.full_took * 50));
         self.full = full_due;
-        self.mark = if full_due {
+        self.start = if full_due {
             0
         } else {
-            self.floor.min(rewind.unwrap_or(i64::MAX)).max(0)
+            let starts = [Some(self.floor), rewind, self.again].into_iter().flatten();
+            starts.min().unwrap_or(0).max(0)
         };
+        self.mark = self.start;
         self.running = true;
         self.pages = 0;
         self.horizon = None;
@@ -198,27 +212,24 @@ impl Cohort {
         self.found |= found;
         let one_snapshot = self.pages == 1 && self.horizon.is_none() && rule != FloorRule::SingleWriter;
         self.long = !end || self.pages > 1;
-        if end || one_snapshot {
+        if end {
             self.finish(now, rule);
-            // Cut after one page: there is more, so the next pass begins at once.
-            if !end {
-                self.next_at = None;
-                // A pass that did not reach the end proves nothing about the floor beyond its own mark.
-                self.finished_first = self.finished_first && !self.full;
-            }
-            return true;
+        } else if one_snapshot {
+            self.abandon();
         }
-        false
+        !self.running
     }
 
-    /// Whether a pass may be cut for a rewind.
-    pub(super) fn may_cut(&self) -> bool {
+    /// Whether a pass may be abandoned for a rewind.
+    pub(super) fn may_abandon(&self) -> bool {
         self.running && self.finished_first && self.pages >= PAGES_BEFORE_REWIND
     }
 
-    pub(super) fn cut(&mut self) {
+    /// Ends the pass where it is. The next begins at once, and where this one began.
+    pub(super) fn abandon(&mut self) {
         self.running = false;
         self.next_at = None;
+        self.again = Some(self.again.map_or(self.start, |again| again.min(self.start)));
         if let Some(Gate {
             state: GateState::LastPass { begun },
             ..
@@ -231,6 +242,7 @@ impl Cohort {
     fn finish(&mut self, now: Instant, rule: FloorRule) {
         self.running = false;
         self.finished_first = true;
+        self.again = None;
         if self.full {
             self.full_took = now.saturating_duration_since(self.pass_began);
             self.last_full = Some(now);
@@ -362,6 +374,33 @@ mod tests {
         cohort.set_horizon(900);
         assert!(!cohort.page(now, 300, false, true, FloorRule::Writers));
         assert!(cohort.page(now, 900, true, true, FloorRule::Writers));
+    }
+
+    #[test]
+    fn an_abandoned_pass_is_begun_again_where_it_began() {
+        // A first page that turns out full; too long a pass when a rewind is asked for; shards that join.
+        for abandon in [
+            |cohort: &mut Cohort, now| {
+                assert!(cohort.page(now, 60, false, true, FloorRule::Writers));
+            },
+            |cohort: &mut Cohort, _| cohort.abandon(),
+            |cohort: &mut Cohort, _| cohort.join(&Cohort::new(ShardSet::ALL, Some(100))),
+        ] {
+            let (mut cohort, now) = caught_up();
+            cohort.floor = 100;
+            assert_eq!(cohort.begin(now, Some(7), FULL), 7, "a key goes on there");
+            abandon(&mut cohort, now);
+            assert!(!cohort.is_running());
+            assert_eq!(
+                cohort.begin(now, Some(50), FULL),
+                7,
+                "and was not read to the end"
+            );
+            cohort.set_horizon(200);
+            assert!(!cohort.page(now, 60, false, true, FloorRule::Writers));
+            assert!(cohort.page(now, 200, true, true, FloorRule::Writers));
+            assert_eq!(cohort.begin(now, None, FULL), 100, "now it was");
+        }
     }
 
     #[test]

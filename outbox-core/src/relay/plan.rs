@@ -120,8 +120,8 @@ impl RelayLoop {
                     .rewinds()
                     .any(|(group, _)| cohort.shards.contains(Shard::from_stored(group.into())))
                 {
-                    if cohort.may_cut() {
-                        cohort.cut();
+                    if cohort.may_abandon() {
+                        cohort.abandon();
                     }
                     cohort.next_at = None;
                 }

@@ -155,6 +155,19 @@ pub fn sqlite_url(folder: &Path) -> String {
     format!("sqlite://{}", folder.join("outbox.db").display())
 }
 
+/// Ends a relay in a process of its own.
+pub fn terminate(mut relay: ChildProcess) {
+    relay.terminate().unwrap();
+    let figures = relay
+        .line_where(SOON, |line| line.starts_with("stopped "))
+        .unwrap();
+    assert!(relay.wait_timeout(SOON).unwrap().success());
+    assert!(
+        figures.contains(" late=0 "),
+        "a full pass found what the passes had missed: {figures}"
+    );
+}
+
 /// A relay in this process.
 pub struct Running {
     pub stats: Arc<RelayStats>,
@@ -174,7 +187,13 @@ impl Running {
 
     pub async fn stop(self) -> Stopped {
         self.stop.cancel();
-        self.task.await.unwrap()
+        let stopped = self.task.await.unwrap();
+        assert_eq!(
+            self.stats.late.get(),
+            0,
+            "a full pass found what the passes had missed"
+        );
+        stopped
     }
 }
 

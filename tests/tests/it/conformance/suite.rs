@@ -30,6 +30,7 @@ macro_rules! conformance {
             a_row_that_is_no_message_is_buried_and_delays_nobody
             a_delayed_message_waits_for_its_time
             a_refused_message_delays_only_its_key
+            a_freed_key_with_more_rows_than_a_page_goes_on_in_order
             attempts_are_bounded_and_then_the_message_is_skipped
             a_blocked_key_waits_for_an_operator
             a_parked_key_goes_on_in_order_after_its_redrive
@@ -314,6 +315,42 @@ pub async fn a_refused_message_delays_only_its_key(kind: Kind, _: Guarantees) {
         .chain((1..=20).map(|n| format!("p{n}")))
         .collect();
     assert_eq!(poison, expected);
+}
+
+/// The rows that waited are below the floor by then, on several pages, and newer ones above it.
+pub async fn a_freed_key_with_more_rows_than_a_page_goes_on_in_order(kind: Kind, _: Guarantees) {
+    const FLOOR_MOVES: Duration = Duration::from_millis(500);
+    let Some(world) = World::new(kind).await else {
+        return;
+    };
+    let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+    let bad = refuse_bad(&sink);
+    let relay = start(&world, &outbox, sink.clone(), |config| {
+        config.page_rows = 16;
+        config.default_policy = config.default_policy.with_max_attempts(10_000);
+    });
+    world.publish(&outbox, [message("poison", "bad")]).await;
+    sink.wait_for_attempts(1, SOON).await;
+    world
+        .publish(&outbox, (1..=100).map(|n| message("poison", &n.to_string())))
+        .await;
+    // The traffic of others, by which the floor rises.
+    let (begun, mut others) = (std::time::Instant::now(), 0);
+    while begun.elapsed() < FLOOR_MOVES {
+        world.publish(&outbox, [message("fine", "fine")]).await;
+        others += 1;
+        sink.wait_for(others, SOON).await;
+    }
+    world
+        .publish(&outbox, (101..=110).map(|n| message("poison", &n.to_string())))
+        .await;
+    bad.store(false, Ordering::Relaxed);
+    sink.wait_for(others + 111, SOON).await;
+    relay.stop().await;
+    let mut poison = sink.payloads();
+    poison.retain(|payload| payload != "fine");
+    assert_eq!(poison.remove(0), "bad");
+    assert_eq!(poison, numbers(1, 110));
 }
 
 pub async fn attempts_are_bounded_and_then_the_message_is_skipped(kind: Kind, _: Guarantees) {

@@ -4,7 +4,7 @@
 use outbox_sqlx::Outbox;
 use outbox_tests::{Acknowledged, Verdict};
 
-use crate::support::{Kind, SOON, World};
+use crate::support::{Kind, SOON, World, terminate};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_former_owner_can_only_make_duplicates() {
@@ -19,7 +19,7 @@ async fn a_former_owner_can_only_make_duplicates() {
     zombie.freeze().unwrap();
     let refuse = world.scratch.path().join("refuse");
     std::fs::write(&refuse, "k").unwrap();
-    let mut heir = world.spawn_relay(&["--refuse", refuse.to_str().unwrap()]);
+    let heir = world.spawn_relay(&["--refuse", refuse.to_str().unwrap()]);
     world
         .wait_count(
             "SELECT count(*) FROM outbox WHERE hold = 1 AND attempts >= 2",
@@ -51,8 +51,7 @@ async fn a_former_owner_can_only_make_duplicates() {
     );
     std::fs::write(&refuse, "").unwrap();
     world.wait_empty(SOON).await;
-    heir.terminate().unwrap();
-    assert!(heir.wait_timeout(SOON).unwrap().success());
+    terminate(heir);
     let verdict = Verdict::of(&world.backend, &journal, &log, 0).await.unwrap();
     println!("a relay frozen past its lease with a refusal in its hands, then continued:");
     verdict.assert_kept();

@@ -7,7 +7,7 @@ use outbox_sqlx::Outbox;
 use outbox_test_harness::ChildProcess;
 use outbox_tests::{Acknowledged, Verdict, Workload};
 
-use crate::support::{Kind, SOON, World, rounds, seed};
+use crate::support::{Kind, SOON, World, rounds, seed, terminate};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn relays_started_and_stopped_at_random() {
@@ -39,8 +39,7 @@ async fn relays_started_and_stopped_at_random() {
             if random.bool() {
                 relay.kill9().unwrap();
             } else {
-                relay.terminate().unwrap();
-                assert!(relay.wait_timeout(SOON).unwrap().success());
+                terminate(relay);
             }
         }
         tokio::time::sleep(Duration::from_millis(random.u64(50..900))).await;
@@ -53,10 +52,7 @@ async fn relays_started_and_stopped_at_random() {
         relays.push(world.spawn_relay(&[]));
     }
     world.wait_empty(SOON * 2).await;
-    for mut relay in relays {
-        relay.terminate().unwrap();
-        assert!(relay.wait_timeout(SOON).unwrap().success());
-    }
+    relays.into_iter().for_each(terminate);
     println!("relays started, stopped and killed {changes} times:");
     Verdict::of(&world.backend, &journal, &log, seed)
         .await

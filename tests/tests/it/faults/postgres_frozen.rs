@@ -7,7 +7,7 @@ use outbox_sqlx::Outbox;
 use outbox_test_harness::{PostgresOptions, requirement};
 use outbox_tests::{Acknowledged, Verdict};
 
-use crate::support::{SOON, World, rounds};
+use crate::support::{SOON, World, rounds, terminate};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_that_can_not_renew_its_leases_stops_publishing() {
@@ -22,7 +22,7 @@ async fn a_relay_that_can_not_renew_its_leases_stops_publishing() {
     }
     // Four messages every 50 ms: there is work left for five seconds.
     let lease = Duration::from_secs(1);
-    let mut relay = world.spawn_relay(&["--latency-ms", "50", "--max-batch", "1", "--page-rows", "400"]);
+    let relay = world.spawn_relay(&["--latency-ms", "50", "--max-batch", "1", "--page-rows", "400"]);
     journal.wait_longer(0, SOON).unwrap();
     server.freeze().unwrap();
     let frozen = Instant::now();
@@ -41,8 +41,7 @@ async fn a_relay_that_can_not_renew_its_leases_stops_publishing() {
     journal.wait_longer(last.0, SOON).unwrap();
     let recovery = back.elapsed();
     world.wait_empty(SOON * 2).await;
-    relay.terminate().unwrap();
-    assert!(relay.wait_timeout(SOON).unwrap().success());
+    terminate(relay);
     let mut verdict = Verdict::of(&world.backend, &journal, &log, 0).await.unwrap();
     verdict.max_recovery = recovery;
     println!(

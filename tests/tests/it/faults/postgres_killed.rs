@@ -7,7 +7,7 @@ use outbox_sqlx::Outbox;
 use outbox_test_harness::{PostgresOptions, requirement};
 use outbox_tests::{Acknowledged, Verdict, Workload};
 
-use crate::support::{SOON, World, rounds, seed};
+use crate::support::{SOON, World, rounds, seed, terminate};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgres_killed_under_load() {
@@ -28,7 +28,7 @@ async fn a_postgres_killed_under_load() {
         pause: Duration::from_millis(5),
         seed,
     };
-    let mut relay = world.spawn_relay(&[]);
+    let relay = world.spawn_relay(&[]);
     let mut writers = workload.start(&world.backend, &outbox, &log);
     let mut max_recovery = Duration::ZERO;
     for _ in 0..kills {
@@ -49,8 +49,7 @@ async fn a_postgres_killed_under_load() {
         writer.unwrap();
     }
     world.wait_empty(SOON * 2).await;
-    relay.terminate().unwrap();
-    assert!(relay.wait_timeout(SOON).unwrap().success());
+    terminate(relay);
     let mut verdict = Verdict::of(&world.backend, &journal, &log, seed).await.unwrap();
     verdict.max_recovery = max_recovery;
     println!("Postgres killed {kills} times:");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use outbox_sqlx::Outbox;
 use outbox_tests::{Acknowledged, Verdict, Workload};
 
-use crate::support::{Kind, SOON, World, rounds, seed};
+use crate::support::{Kind, SOON, World, rounds, seed, terminate};
 
 on_both! {
     async fn a_relay_killed_at_random_moments(kind: Kind) {
@@ -39,10 +39,9 @@ on_both! {
         while let Some(writer) = writers.join_next().await {
             writer.unwrap();
         }
-        let mut relay = world.spawn_relay(&[]);
+        let relay = world.spawn_relay(&[]);
         world.wait_empty(SOON * 2).await;
-        relay.terminate().unwrap();
-        assert!(relay.wait_timeout(SOON).unwrap().success());
+        terminate(relay);
         let mut verdict = Verdict::of(&world.backend, &journal, &log, seed).await.unwrap();
         verdict.max_recovery = max_recovery;
         println!("relay killed {kills} times on {kind:?}:");

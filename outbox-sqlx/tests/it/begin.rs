@@ -8,7 +8,7 @@ use std::time::Duration;
 use outbox_sqlx::Outbox;
 use sqlx::{Executor, PgPool};
 
-use crate::databases::{outsider, postgres_pool};
+use crate::databases::{distant_postgres_pool, outsider};
 
 /// Polls `future` as often as it is woken, but at most `polls` times; true when it finished.
 pub(crate) async fn poll_times(mut future: Pin<&mut (impl Future + ?Sized)>, polls: u32) -> bool {
@@ -40,7 +40,7 @@ async fn autocommits(pool: &PgPool) -> bool {
 
 async fn pool_with_witness() -> Option<PgPool> {
     // One connection, so that the next statement gets the one whose begin was cancelled.
-    let pool = postgres_pool(1).await?;
+    let pool = distant_postgres_pool(1).await?;
     pool.execute("CREATE TABLE witness (n int)").await.unwrap();
     Some(pool)
 }

@@ -8,11 +8,11 @@ use outbox_sqlx::{Outbox, OutboxError, dead};
 use sqlx::Executor;
 
 use crate::begin::poll_times;
-use crate::databases::{outsider, postgres_pool};
+use crate::databases::{distant_postgres_pool, outsider};
 
 #[tokio::test]
 async fn a_scope_dropped_at_any_poll_on_postgres() {
-    let Some(pool) = postgres_pool(1).await else {
+    let Some(pool) = distant_postgres_pool(1).await else {
         return;
     };
     pool.execute("CREATE TABLE business (n int)").await.unwrap();
@@ -108,7 +108,7 @@ async fn a_scope_dropped_at_any_poll_on_sqlite() {
 
 #[tokio::test]
 async fn a_redrive_dropped_at_any_poll_on_postgres() {
-    let Some(pool) = postgres_pool(1).await else {
+    let Some(pool) = distant_postgres_pool(1).await else {
         return;
     };
     let mut outside = outsider(&pool).await;

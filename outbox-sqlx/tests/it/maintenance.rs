@@ -16,6 +16,11 @@ macro_rules! count {
 const ARCHIVE: &str = "INSERT INTO outbox_archive (id, message_id, shard, topic, payload, headers, created_at, attempts) \
     SELECT id, message_id, shard, topic, payload, headers, created_at, attempts FROM outbox_dead";
 
+/// What is kept for no time goes when it is older than now, and the clock of SQLite counts milliseconds.
+async fn grow_older() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+}
+
 on_both! {
     async fn what_is_old_goes_in_small_steps_and_the_rest_stays(pool) {
         let letters: Vec<_> = (1..=25).map(|n| (n, "a", Some("k"), "skipped")).collect();
@@ -25,7 +30,7 @@ on_both! {
         assert_eq!(kept.total(), 0);
 
         let retention = Retention::DEFAULT.archive(Duration::ZERO).batch(10);
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        grow_older().await;
         let mut steps = Vec::new();
         let purged = purge(&pool, &retention, |so_far: &Purged| steps.push(so_far.total())).await.unwrap();
         assert_eq!((purged.archive, purged.dead, purged.discarded, purged.elsewhere), (25, 0, 0, false));
@@ -38,7 +43,7 @@ on_both! {
         assert_eq!((purged.dead, purged.discarded), (25, 0));
         assert_eq!(count!(pool, "SELECT count(*) FROM outbox_discarded WHERE discarded_by = 'retention'"), 25);
         assert_eq!(count!(pool, "SELECT count(*) FROM outbox_dead"), 0);
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        grow_older().await;
         let purged = purge(&pool, &Retention::DEFAULT.discarded(Duration::ZERO), |_| {}).await.unwrap();
         assert_eq!(purged.discarded, 25);
         let purged = purge(&pool, &Retention::DEFAULT.archive(Duration::MAX).dead(Duration::MAX), |_| {}).await.unwrap();
@@ -58,6 +63,7 @@ async fn one_process_at_a_time_on_postgres() {
         .await
         .unwrap();
     let retention = Retention::DEFAULT.dead(Duration::ZERO);
+    grow_older().await;
     let purged = purge(&pool, &retention, |_| {}).await.unwrap();
     assert!(purged.elsewhere && purged.total() == 0);
     other.execute("SELECT pg_advisory_unlock_all()").await.unwrap();
@@ -122,6 +128,7 @@ mod job {
             tokio::task::yield_now().await;
         }
         assert_eq!(maintenance.running(), 1);
+        grow_older().await;
         drop(held);
         tokio::time::timeout(Duration::from_secs(10), async {
             while maintenance.running() > 0 {

@@ -58,6 +58,30 @@ on_both! {
 }
 
 on_both! {
+    /// Web frameworks ask for handlers that are Send; the closure borrows what the handler has.
+    async fn can_be_spawned_with_a_closure_that_borrows(pool) {
+        let handler = {
+            let pool = pool.clone();
+            async move {
+                let outbox = Outbox::new();
+                let keys = vec!["a".to_owned(), "b".to_owned()];
+                let (outbox, keys) = (&outbox, &keys);
+                outbox
+                    .transaction(&pool, async |tx| {
+                        for key in keys {
+                            outbox.publish(tx, Message::builder("t").key(key.as_str())).await?;
+                        }
+                        Ok::<_, AppError>(keys.len())
+                    })
+                    .await
+            }
+        };
+        assert_eq!(tokio::spawn(handler).await.unwrap().unwrap(), 2);
+        assert_rows!(pool, 2);
+    }
+}
+
+on_both! {
     async fn an_error_rolls_back(pool) {
         let outbox = Outbox::new();
         let answer = outbox

@@ -1,9 +1,11 @@
 //! How often and how soon a failed message is tried again. Pure: nothing here waits.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-/// What happens to a message whose attempts are spent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What happens to a message whose attempts are spent. In configuration: `skip`, `block` or `park`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum WhenSpent {
     /// It is buried with the dead letters, and its key goes on without it.
     #[default]
@@ -12,6 +14,36 @@ pub enum WhenSpent {
     Block,
     /// It and every later message of its key go to the dead letters, to be redriven in order.
     Park,
+}
+
+impl fmt::Display for WhenSpent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Skip => "skip",
+            Self::Block => "block",
+            Self::Park => "park",
+        })
+    }
+}
+
+impl FromStr for WhenSpent {
+    type Err = UnknownPolicy;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
+        [Self::Skip, Self::Block, Self::Park]
+            .into_iter()
+            .find(|policy| policy.to_string() == name)
+            .ok_or_else(|| UnknownPolicy {
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// A name that is none of [`WhenSpent`]'s.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is not a policy for spent messages; it must be skip, block or park")]
+pub struct UnknownPolicy {
+    name: String,
 }
 
 /// Retries of one topic: exponential backoff with full jitter, and a bound.
@@ -110,6 +142,19 @@ mod tests {
                 let ceiling = base.saturating_mul(1u32.checked_shl(n - 1).unwrap_or(u32::MAX)).min(cap).max(min);
                 prop_assert!(wait >= min && wait <= ceiling, "{:?} not in {:?}..={:?}", wait, min, ceiling);
             }
+        }
+    }
+    #[test]
+    fn policies_go_by_name_and_an_unknown_one_is_named() {
+        for policy in [WhenSpent::Skip, WhenSpent::Block, WhenSpent::Park] {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+        }
+        for name in ["", "Skip", "explode"] {
+            let refused = name.parse::<WhenSpent>().unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                format!("{name:?} is not a policy for spent messages; it must be skip, block or park")
+            );
         }
     }
 }

@@ -185,8 +185,13 @@ impl OutboxError {
     }
 }
 
-/// Of an error before COMMIT was sent.
-fn is_retryable(error: &sqlx::Error) -> bool {
+/// Whether the transaction that met this error, begun anew, may succeed: a serialization failure, a deadlock,
+/// a busy or unreachable database.
+///
+/// Of a statement's error only. What a *commit* answered goes through [`OutboxError::from_commit`], because
+/// after a lost connection it may have been carried out. (So there is no `From<sqlx::Error>` for
+/// [`OutboxError`]: with it, `tx.commit().await?` would call an unknown outcome a rollback.)
+pub fn is_retryable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => is_retryable_code(&**error),

@@ -34,7 +34,7 @@ pub mod postgres;
 pub mod sqlite;
 
 pub use database::OutboxDatabase;
-pub use error::OutboxError;
+pub use error::{OutboxError, is_retryable};
 pub use outbox::{Outbox, OutboxBuilder};
 #[cfg(feature = "sqlite")]
 pub use relay::SqliteRelayStore;

@@ -24,7 +24,7 @@ impl StoreError {
     /// Whether nothing was done, and the same may work later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Database(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut),
+            Self::Database(error) => outbox_sqlx::is_retryable(error),
             Self::Outbox(error) => error.is_retryable(),
             Self::Unknown { .. } => false,
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, SqlitePool};
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 
 /// A migrated SQLite database in memory.
 pub(crate) async fn sqlite() -> SqlitePool {
@@ -74,26 +74,15 @@ pub(crate) async fn distant_postgres_pool(connections: u32) -> Option<PgPool> {
     let direct = postgres_pool(1).await?;
     let options = direct.connect_options();
     let (host, port) = (options.get_host().to_owned(), options.get_port());
-    let socket = options
-        .get_socket()
-        .map(|folder| folder.join(format!(".s.PGSQL.{port}")));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let proxy = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let (host, socket) = (host.clone(), socket.clone());
+            let host = host.clone();
             tokio::spawn(async move {
+                let mut server = TcpStream::connect((host, port)).await.unwrap();
                 // Either side may go at any time: that is the end of this connection and no more.
-                let _ = match socket {
-                    Some(socket) => {
-                        let mut server = UnixStream::connect(socket).await.unwrap();
-                        copy_bidirectional(&mut client, &mut server).await
-                    }
-                    None => {
-                        let mut server = TcpStream::connect((host, port)).await.unwrap();
-                        copy_bidirectional(&mut client, &mut server).await
-                    }
-                };
+                let _ = copy_bidirectional(&mut client, &mut server).await;
             });
         }
     });

@@ -74,14 +74,19 @@ pub struct Message {
 impl Message {
     /// Starts a message for `topic`.
     pub fn builder(topic: impl Into<Arc<str>>) -> MessageBuilder {
+        Self::restore(topic, MessageId::new(), SystemTime::now())
+    }
+
+    /// Starts a message that is there already: what a store or a queue does with each one it reads.
+    pub fn restore(topic: impl Into<Arc<str>>, id: MessageId, created_at: SystemTime) -> MessageBuilder {
         MessageBuilder {
             message: Self {
-                id: MessageId::new(),
+                id,
                 topic: topic.into(),
                 key: None,
                 payload: Bytes::new(),
                 headers: Headers::new(),
-                created_at: SystemTime::now(),
+                created_at,
                 due: Due::Now,
             },
         }
@@ -287,12 +292,6 @@ impl MessageBuilder {
     /// Delivers it at `time`, or at once when that is past.
     pub fn deliver_at(mut self, time: SystemTime) -> Self {
         self.message.due = Due::At(time);
-        self
-    }
-
-    /// When it was created. For stores, which know it better than the producer's clock does.
-    pub fn created_at(mut self, time: SystemTime) -> Self {
-        self.message.created_at = time;
         self
     }
 

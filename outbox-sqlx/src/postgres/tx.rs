@@ -1,11 +1,11 @@
-use sqlx::{Executor, PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::begin::Begin;
 use crate::database::{OutboxDatabase, sealed};
 use crate::error::OutboxError;
 use crate::sql::sql;
 
-const IS_ALIVE: &str = sql!("postgres/is_alive.sql");
+const COMMIT: &str = sql!("postgres/commit.sql");
 
 /// `in_failed_sql_transaction`: a statement after one that failed.
 const IN_FAILED_TRANSACTION: &str = "25P02";
@@ -20,17 +20,15 @@ impl OutboxDatabase for Postgres {
             .map_err(OutboxError::database("beginning a transaction"))
     }
 
-    /// Postgres answers COMMIT with success also when a failed statement made it roll back, and sqlx hides
-    /// the difference. So it is asked first; nothing comes between the question and the COMMIT.
+    /// Postgres answers COMMIT with success also when a failed statement made it roll back, and sqlx hides the
+    /// difference. So the commit is a statement of ours that fails then.
     async fn commit(mut tx: Transaction<'static, Self>) -> Result<(), OutboxError> {
-        match (&mut *tx).execute(IS_ALIVE).await {
-            Ok(_) => tx.commit().await.map_err(OutboxError::from_commit),
+        match sqlx::raw_sql(COMMIT).execute(&mut *tx).await {
+            Ok(_) => Ok(()),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION) => {
                 Err(OutboxError::TransactionAborted)
             }
-            Err(error) => Err(OutboxError::database(
-                "asking for the transaction before its commit",
-            )(error)),
+            Err(error) => Err(OutboxError::from_commit(error)),
         }
     }
 }

@@ -46,13 +46,11 @@ impl RowReader {
         let mut problem = None;
         let topic = self.topic(stored.topic, &mut problem);
         // The default content type adds no header; the stored headers, if any, say better right after.
-        let mut builder = Message::builder(topic)
-            .id(message_id(stored.message_id, &mut problem))
-            .created_at(time(stored.created_at))
-            .payload(
-                Bytes::copy_from_slice(stored.payload),
-                Headers::DEFAULT_CONTENT_TYPE,
-            );
+        let id = message_id(stored.message_id, &mut problem);
+        let mut builder = Message::restore(topic, id, time(stored.created_at)).payload(
+            Bytes::copy_from_slice(stored.payload),
+            Headers::DEFAULT_CONTENT_TYPE,
+        );
         if let Some(key) = stored.key {
             builder = builder.key(read_key(key, &mut problem));
         }

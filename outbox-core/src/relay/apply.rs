@@ -66,7 +66,7 @@ impl RelayLoop {
             }
             (Statement::Horizon { cohort }, Answer::Horizon(horizon)) => {
                 if let Some(cohort) = self.cohorts.get_mut(cohort) {
-                    cohort.set_horizon(horizon);
+                    cohort.set_horizon(horizon, self.rule);
                 }
             }
             (Statement::Writers, Answer::Writers(writers)) => {
@@ -214,7 +214,7 @@ impl RelayLoop {
             return;
         };
         let was_long = cohort.is_long();
-        if cohort.page(now, scanned_to, end, found, self.rule) {
+        if cohort.page(now, took, scanned_to, end, found, self.rule) {
             let found_any = cohort.found || found_due;
             let abandoned = !end;
             let more = abandoned || (cohort.found && was_long) || self.scheduler.wants_rewind();

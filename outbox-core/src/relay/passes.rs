@@ -7,6 +7,15 @@ use super::store::{FloorRule, ShardSet};
 /// key waiting.
 const PAGES_BEFORE_REWIND: u32 = 32;
 
+/// Ids that the first statement of a long pass looks through at most.
+const SPAN: i64 = 100_000;
+/// And no statement fewer than these.
+const SPAN_MIN: i64 = 10_000;
+/// A statement that took longer than the first was asked too much, one that took less than the second too little.
+const SPAN_TOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(25));
+/// How often the writers are asked after at the beginning of a full pass, most of which last a few milliseconds.
+const EARLY_ASKS: u32 = 10;
+
 /// A set of shards that are read together, and how far they have been read.
 ///
 /// **Passes.** Ids are handed out before commit, so a lower id can appear after a higher one was read. A
@@ -21,6 +30,12 @@ const PAGES_BEFORE_REWIND: u32 = 32;
 ///
 /// **Abandoned passes.** A pass may have begun below the floor, for the rows of a key that goes on. When it is
 /// given up before its end, the next one begins where it began: the floor would pass over the rest of that key.
+///
+/// **Spans.** Rows that were deleted are walked over until they are vacuumed, and while somebody holds a snapshot open
+/// they are not: a million of them take a third of a second. So a statement of a pass with a horizon looks through
+/// a bounded span of ids, which adapts to how long that takes: leases are renewed in between, however long the walk.
+/// For the same reason a full pass asks after the writers *before* it reads: when all that had taken ids
+/// before the horizon have ended, the horizon is the next floor, and no second walk is needed to find that out.
 #[derive(Debug)]
 pub(super) struct Cohort {
     pub(super) shards: ShardSet,
@@ -32,6 +47,8 @@ pub(super) struct Cohort {
     /// Everything of the current pass up to here was read.
     mark: i64,
     horizon: Option<i64>,
+    span: i64,
+    early_asks: u32,
     running: bool,
     pages: u32,
     /// The pass began at the very beginning, not at the floor.
@@ -76,6 +93,8 @@ enum GateState {
 pub(super) enum Need {
     /// The highest id handed out, before the first page of a long pass.
     Horizon,
+    /// Who is writing, before the first page of a full pass.
+    Writers,
     /// The next page.
     Page,
 }
@@ -89,6 +108,8 @@ impl Cohort {
             again: None,
             mark: 0,
             horizon: None,
+            span: SPAN,
+            early_asks: 0,
             running: false,
             pages: 0,
             full: true,
@@ -114,8 +135,9 @@ impl Cohort {
         self.mark
     }
 
-    pub(super) fn horizon(&self) -> Option<i64> {
-        self.horizon
+    /// The last id that the next page may reach; `None`: the end.
+    pub(super) fn up_to(&self) -> Option<i64> {
+        Some(self.horizon?.min(self.mark.saturating_add(self.span)))
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -176,6 +198,7 @@ impl Cohort {
         self.running = true;
         self.pages = 0;
         self.horizon = None;
+        self.span = SPAN;
         self.pass_began = now;
         self.found = false;
         if let Some(Gate {
@@ -189,30 +212,57 @@ impl Cohort {
     }
 
     pub(super) fn need(&self, rule: FloorRule) -> Need {
-        let asks = self.pages == 0 && self.long && self.horizon.is_none() && rule != FloorRule::SingleWriter;
-        if asks { Need::Horizon } else { Need::Page }
+        if self.pages > 0 || rule == FloorRule::SingleWriter {
+            return Need::Page;
+        }
+        match self.horizon {
+            None if self.long || self.full => Need::Horizon,
+            Some(_) if self.early_asks > 0 && self.wants_writers() => Need::Writers,
+            _ => Need::Page,
+        }
     }
 
-    pub(super) fn set_horizon(&mut self, horizon: i64) {
+    pub(super) fn set_horizon(&mut self, horizon: i64, rule: FloorRule) {
         self.horizon = Some(horizon);
+        if self.full && self.gate.is_none() && rule == FloorRule::Writers {
+            self.early_asks = EARLY_ASKS;
+            self.gate = Some(Gate {
+                mark: horizon,
+                state: GateState::Ask,
+            });
+        }
     }
 
-    /// A page was read up to `scanned_to`; `end`: nothing was left above it. `found`: it held something
-    /// new. Returns whether the pass is over.
+    /// A page was read up to `scanned_to`, in `took`; `end`: nothing was left up to [`up_to`](Self::up_to).
+    /// `found`: it held something new. Returns whether the pass is over.
     pub(super) fn page(
         &mut self,
         now: Instant,
+        took: Duration,
         scanned_to: i64,
         end: bool,
         found: bool,
         rule: FloorRule,
     ) -> bool {
         self.pages += 1;
-        self.mark = self.mark.max(scanned_to);
         self.found |= found;
+        let (too_long, too_short) = SPAN_TOOK;
+        let up_to = self.up_to();
+        let pass_end = end && up_to == self.horizon;
+        if took > too_long {
+            self.span = (self.span / 2).max(SPAN_MIN);
+        } else if end && !pass_end && took < too_short {
+            self.span = self.span.saturating_mul(4);
+        }
+        let scanned_to = if end {
+            up_to.unwrap_or(scanned_to)
+        } else {
+            scanned_to
+        };
+        self.mark = self.mark.max(scanned_to);
         let one_snapshot = self.pages == 1 && self.horizon.is_none() && rule != FloorRule::SingleWriter;
-        self.long = !end || self.pages > 1;
-        if end {
+        self.long = !pass_end || self.pages > 1 || took > too_long;
+        if pass_end {
             self.finish(now, rule);
         } else if one_snapshot {
             self.abandon();
@@ -292,6 +342,9 @@ impl Cohort {
 
     /// The transactions that are writing now.
     pub(super) fn writers(&mut self, now: &HashSet<String>) {
+        self.early_asks = self.early_asks.saturating_sub(1);
+        // What this pass will read is what they left.
+        let begun = self.running && self.pages == 0;
         let Some(gate) = &mut self.gate else { return };
         let left: HashSet<String> = match &gate.state {
             GateState::Ask => now.clone(),
@@ -299,7 +352,7 @@ impl Cohort {
             _ => return,
         };
         gate.state = if left.is_empty() {
-            GateState::LastPass { begun: false }
+            GateState::LastPass { begun }
         } else {
             GateState::Await(left)
         };
@@ -311,14 +364,15 @@ mod tests {
     use super::*;
 
     const FULL: Duration = Duration::from_secs(3600);
+    const QUICK: Duration = Duration::from_millis(1);
 
     fn caught_up() -> (Cohort, Instant) {
         let now = Instant::now();
         let mut cohort = Cohort::new(ShardSet::ALL, None);
         assert_eq!(cohort.begin(now, None, FULL), 0);
         assert_eq!(cohort.need(FloorRule::Writers), Need::Horizon);
-        cohort.set_horizon(100);
-        assert!(cohort.page(now, 100, true, true, FloorRule::Writers));
+        cohort.set_horizon(100, FloorRule::Writers);
+        assert!(cohort.page(now, QUICK, 100, true, true, FloorRule::Writers));
         (cohort, now)
     }
 
@@ -329,20 +383,22 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<HashSet<_>>();
         cohort.writers(&names(&["a", "b"]));
         cohort.begin(now, None, FULL);
-        cohort.page(now, 100, true, false, FloorRule::Writers);
+        cohort.page(now, QUICK, 100, true, false, FloorRule::Writers);
         assert_eq!(cohort.floor(), 0, "a and b may still commit a lower id");
         // c began later: its ids are above the mark or it holds no lower one.
         cohort.writers(&names(&["b", "c"]));
         cohort.begin(now, None, FULL);
+        cohort.set_horizon(100, FloorRule::Writers);
+        cohort.page(now, QUICK, 50, false, false, FloorRule::Writers);
         cohort.writers(&names(&["c"]));
-        cohort.page(now, 100, true, false, FloorRule::Writers);
+        cohort.page(now, QUICK, 100, true, false, FloorRule::Writers);
         assert_eq!(
             cohort.floor(),
             0,
-            "this pass began before b was seen to have ended"
+            "a page of this pass was read before b was seen to have ended"
         );
         assert_eq!(cohort.begin(now, None, FULL), 0);
-        cohort.page(now, 120, true, false, FloorRule::Writers);
+        cohort.page(now, QUICK, 120, true, false, FloorRule::Writers);
         assert_eq!(cohort.floor(), 100);
         assert_eq!(cohort.begin(now, None, FULL), 100);
         assert_eq!(
@@ -362,7 +418,7 @@ mod tests {
             "the last pass was short"
         );
         assert!(
-            cohort.page(now, 200, false, true, FloorRule::Writers),
+            cohort.page(now, QUICK, 200, false, true, FloorRule::Writers),
             "one snapshot"
         );
         cohort.begin(now, None, FULL);
@@ -371,9 +427,85 @@ mod tests {
             Need::Horizon,
             "there is a backlog"
         );
-        cohort.set_horizon(900);
-        assert!(!cohort.page(now, 300, false, true, FloorRule::Writers));
-        assert!(cohort.page(now, 900, true, true, FloorRule::Writers));
+        cohort.set_horizon(900, FloorRule::Writers);
+        assert!(!cohort.page(now, QUICK, 300, false, true, FloorRule::Writers));
+        assert!(cohort.page(now, QUICK, 900, true, true, FloorRule::Writers));
+    }
+
+    #[test]
+    fn a_full_pass_asks_after_the_writers_first_and_needs_no_second_one() {
+        let now = Instant::now();
+        let rule = FloorRule::Writers;
+        let mut cohort = Cohort::new(ShardSet::ALL, None);
+        cohort.begin(now, None, FULL);
+        assert_eq!(cohort.need(rule), Need::Horizon);
+        cohort.set_horizon(500, rule);
+        assert_eq!(cohort.need(rule), Need::Writers);
+        cohort.writers(&["a".to_owned()].into());
+        assert_eq!(cohort.need(rule), Need::Writers, "a may end any moment");
+        cohort.writers(&["b".to_owned()].into());
+        assert_eq!(cohort.need(rule), Need::Page);
+        assert!(cohort.page(now, QUICK, 40, true, true, rule));
+        assert_eq!(cohort.floor(), 500);
+
+        // One that does not end holds the pass up no longer than these questions, and the floor at 0.
+        let mut cohort = Cohort::new(ShardSet::ALL, None);
+        cohort.begin(now, None, FULL);
+        cohort.set_horizon(500, rule);
+        for _ in 0..EARLY_ASKS {
+            assert_eq!(cohort.need(rule), Need::Writers);
+            cohort.writers(&["a".to_owned()].into());
+        }
+        assert_eq!(cohort.need(rule), Need::Page);
+        assert!(cohort.page(now, QUICK, 40, true, true, rule));
+        assert_eq!(cohort.floor(), 0);
+    }
+
+    #[test]
+    fn a_long_walk_is_cut_into_spans_that_adapt() {
+        let now = Instant::now();
+        let rule = FloorRule::Writers;
+        let mut cohort = Cohort::new(ShardSet::ALL, None);
+        cohort.begin(now, None, FULL);
+        let horizon = 10_000_000_000;
+        cohort.set_horizon(horizon, rule);
+        let mut reached = Vec::new();
+        for took in [
+            QUICK,
+            QUICK,
+            Duration::from_millis(300),
+            Duration::from_millis(50),
+        ] {
+            let up_to = cohort.up_to().unwrap();
+            assert!(!cohort.page(now, took, cohort.mark(), true, false, rule));
+            assert_eq!(cohort.mark(), up_to, "nothing is there, and it is passed over");
+            reached.push(up_to);
+        }
+        assert_eq!(reached, [100_000, 500_000, 2_100_000, 2_900_000]);
+        let mut statements = reached.len();
+        while !cohort.page(now, QUICK, cohort.mark(), true, false, rule) {
+            statements += 1;
+        }
+        assert!(
+            statements < 20,
+            "an empty span of any length is crossed quickly: {statements}"
+        );
+        assert_eq!(cohort.mark(), horizon);
+        // The next pass is as careful as this one was.
+        cohort.begin(now, Some(0), FULL);
+        cohort.set_horizon(horizon, rule);
+        assert_eq!(cohort.up_to(), Some(100_000));
+    }
+
+    #[test]
+    fn a_walk_that_takes_long_makes_the_next_pass_ask_for_a_horizon() {
+        let (mut cohort, now) = caught_up();
+        cohort.begin(now, None, FULL);
+        assert_eq!(cohort.need(FloorRule::Writers), Need::Page);
+        assert_eq!(cohort.up_to(), None);
+        assert!(cohort.page(now, Duration::from_secs(1), 100, true, false, FloorRule::Writers));
+        cohort.begin(now, None, FULL);
+        assert_eq!(cohort.need(FloorRule::Writers), Need::Horizon);
     }
 
     #[test]
@@ -381,7 +513,7 @@ mod tests {
         // A first page that turns out full; too long a pass when a rewind is asked for; shards that join.
         for abandon in [
             |cohort: &mut Cohort, now| {
-                assert!(cohort.page(now, 60, false, true, FloorRule::Writers));
+                assert!(cohort.page(now, QUICK, 60, false, true, FloorRule::Writers));
             },
             |cohort: &mut Cohort, _| cohort.abandon(),
             |cohort: &mut Cohort, _| cohort.join(&Cohort::new(ShardSet::ALL, Some(100))),
@@ -396,9 +528,9 @@ mod tests {
                 7,
                 "and was not read to the end"
             );
-            cohort.set_horizon(200);
-            assert!(!cohort.page(now, 60, false, true, FloorRule::Writers));
-            assert!(cohort.page(now, 200, true, true, FloorRule::Writers));
+            cohort.set_horizon(200, FloorRule::Writers);
+            assert!(!cohort.page(now, QUICK, 60, false, true, FloorRule::Writers));
+            assert!(cohort.page(now, QUICK, 200, true, true, FloorRule::Writers));
             assert_eq!(cohort.begin(now, None, FULL), 100, "now it was");
         }
     }
@@ -409,8 +541,8 @@ mod tests {
         let mut cohort = Cohort::new(ShardSet::ALL, None);
         cohort.begin(now, None, FULL);
         assert_eq!(cohort.need(FloorRule::SingleWriter), Need::Page);
-        assert!(!cohort.page(now, 50, false, true, FloorRule::SingleWriter));
-        assert!(cohort.page(now, 60, true, true, FloorRule::SingleWriter));
+        assert!(!cohort.page(now, QUICK, 50, false, true, FloorRule::SingleWriter));
+        assert!(cohort.page(now, QUICK, 60, true, true, FloorRule::SingleWriter));
         assert_eq!(cohort.floor(), 60);
     }
 
@@ -421,8 +553,8 @@ mod tests {
         let mut late = Cohort::new(ShardSet::ALL, Some(main.floor()));
         main.floor = 500;
         late.begin(now, None, FULL);
-        late.set_horizon(600);
-        late.page(now, 600, true, true, FloorRule::Writers);
+        late.set_horizon(600, FloorRule::Writers);
+        late.page(now, QUICK, 600, true, true, FloorRule::Writers);
         assert!(late.has_caught_up());
         main.join(&late);
         assert_eq!(main.begin(now, None, FULL), 100);

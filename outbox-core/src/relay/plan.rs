@@ -132,6 +132,10 @@ impl RelayLoop {
         })?;
         let excluded = self.scheduler.excluded_len();
         let cohort = self.cohorts.get_mut(index)?;
+        // A pass from the floor would read again what was delivered, and stand before its settlement.
+        if !cohort.is_running() && !self.delivered.is_empty() {
+            return Some(Statement::Delivered(std::mem::take(&mut self.delivered)));
+        }
         if !cohort.is_running() {
             let rewind = self
                 .scheduler
@@ -144,8 +148,10 @@ impl RelayLoop {
             self.scheduler
                 .begin_pass(cohort.shards.iter().map(Shard::number), start);
         }
-        if cohort.need(self.rule) == Need::Horizon {
-            return Some(Statement::Horizon { cohort: index });
+        match cohort.need(self.rule) {
+            Need::Horizon => return Some(Statement::Horizon { cohort: index }),
+            Need::Writers => return Some(Statement::Writers),
+            Need::Page => {}
         }
         while self.due_hints.peek().is_some_and(|Reverse(at)| *at <= now) {
             self.due_hints.pop();
@@ -161,7 +167,7 @@ impl RelayLoop {
             fetch: Fetch {
                 shards: cohort.shards,
                 after: cohort.mark(),
-                up_to: cohort.horizon(),
+                up_to: cohort.up_to(),
                 rows,
                 scan_rows: self.config.scan_rows.max(rows),
                 bytes: self.config.page_bytes,

@@ -172,6 +172,9 @@ pub(crate) struct WorkerArgs {
     /// How long its leases last
     #[arg(long, default_value_t = 15_000)]
     pub(crate) lease_millis: u64,
+    /// How often it polls in silence
+    #[arg(long, default_value_t = 200)]
+    pub(crate) poll_idle_millis: u64,
 }
 
 /// Where to measure.

@@ -4,13 +4,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use uuid::Uuid;
 
-use crate::clock;
 use crate::database::Database;
 use crate::worker::URL_VARIABLE;
 
@@ -28,6 +25,8 @@ pub(crate) struct WorkerSetup {
     pub(crate) each: bool,
     /// How long leases last.
     pub(crate) lease: Option<Duration>,
+    /// How often to poll in silence.
+    pub(crate) poll_idle: Option<Duration>,
 }
 
 /// A relay in a process of its own. Killed with the value.
@@ -69,6 +68,9 @@ impl Worker {
         }
         if let Some(lease) = setup.lease {
             command.args(["--lease-millis", &lease.as_millis().to_string()]);
+        }
+        if let Some(poll_idle) = setup.poll_idle {
+            command.args(["--poll-idle-millis", &poll_idle.as_millis().to_string()]);
         }
         command
             .stdin(Stdio::piped())
@@ -142,18 +144,6 @@ impl Worker {
         }
     }
 
-    /// Stops the process where it stands.
-    pub(crate) fn freeze(&self) -> Result<()> {
-        self.signal(Signal::SIGSTOP)
-    }
-
-    /// Lets it go on. Returns when, by the shared clock.
-    pub(crate) fn thaw(&self) -> Result<Duration> {
-        let now = clock::now();
-        self.signal(Signal::SIGCONT)?;
-        Ok(now)
-    }
-
     /// Lets it finish what it does, give back its shards and end.
     pub(crate) async fn stop(mut self) -> Result<()> {
         drop(self.commands.take());
@@ -164,11 +154,6 @@ impl Worker {
         } else {
             Err(anyhow!("a relay process ended with {status}"))
         }
-    }
-
-    fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.pid).context("a process id")?;
-        kill(Pid::from_raw(pid), signal).with_context(|| format!("sending {signal} to a relay process"))
     }
 
     async fn line(&mut self) -> Result<Line> {

@@ -54,6 +54,7 @@ pub(crate) async fn run(args: &WorkerArgs) -> Result<()> {
     let mut setup = Setup::of(sink);
     setup.config.lease = Duration::from_millis(args.lease_millis);
     setup.config.publish_timeout = setup.config.publish_timeout.min(setup.config.lease / 2);
+    setup.config.poll_idle = Duration::from_millis(args.poll_idle_millis);
     let _listener = args.listen.then(|| -> Result<_> {
         let wake = Wake::new();
         setup.wake = Some(wake.clone());

@@ -13,7 +13,7 @@ const SPAN: i64 = 100_000;
 const SPAN_MIN: i64 = 10_000;
 /// A statement that took longer than the first was asked too much, one that took less than the second too little.
 const SPAN_TOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(25));
-/// How often the writers are asked after at the beginning of a full pass, most of which last a few milliseconds.
+/// How often writers, most of which last a few milliseconds, are asked after before a full pass; once before others.
 const EARLY_ASKS: u32 = 10;
 
 /// A set of shards that are read together, and how far they have been read.
@@ -34,7 +34,7 @@ const EARLY_ASKS: u32 = 10;
 /// **Spans.** Rows that were deleted are walked over until they are vacuumed, and while somebody holds a snapshot open
 /// they are not: a million of them take a third of a second. So a statement of a pass with a horizon looks through
 /// a bounded span of ids, which adapts to how long that takes: leases are renewed in between, however long the walk.
-/// For the same reason a full pass asks after the writers *before* it reads: when all that had taken ids
+/// For the same reason a long pass asks after the writers *before* it reads: when all that had taken ids
 /// before the horizon have ended, the horizon is the next floor, and no second walk is needed to find that out.
 #[derive(Debug)]
 pub(super) struct Cohort {
@@ -93,7 +93,7 @@ enum GateState {
 pub(super) enum Need {
     /// The highest id handed out, before the first page of a long pass.
     Horizon,
-    /// Who is writing, before the first page of a full pass.
+    /// Who is writing, before the first page of a long pass.
     Writers,
     /// The next page.
     Page,
@@ -198,6 +198,7 @@ impl Cohort {
         self.running = true;
         self.pages = 0;
         self.horizon = None;
+        self.early_asks = 0;
         self.span = SPAN;
         self.pass_began = now;
         self.found = false;
@@ -224,8 +225,12 @@ impl Cohort {
 
     pub(super) fn set_horizon(&mut self, horizon: i64, rule: FloorRule) {
         self.horizon = Some(horizon);
-        if self.full && self.gate.is_none() && rule == FloorRule::Writers {
-            self.early_asks = EARLY_ASKS;
+        let asked = self
+            .gate
+            .as_ref()
+            .is_some_and(|gate| gate.state != GateState::Ask);
+        if rule == FloorRule::Writers && !asked {
+            self.early_asks = if self.full { EARLY_ASKS } else { 1 };
             self.gate = Some(Gate {
                 mark: horizon,
                 state: GateState::Ask,
@@ -261,7 +266,7 @@ impl Cohort {
         };
         self.mark = self.mark.max(scanned_to);
         let one_snapshot = self.pages == 1 && self.horizon.is_none() && rule != FloorRule::SingleWriter;
-        self.long = !pass_end || self.pages > 1 || took > too_long;
+        self.long = !pass_end || self.pages > 1 || took > too_short;
         if pass_end {
             self.finish(now, rule);
         } else if one_snapshot {
@@ -433,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pass_asks_after_the_writers_first_and_needs_no_second_one() {
+    fn a_long_pass_asks_after_the_writers_first_and_needs_no_second_one() {
         let now = Instant::now();
         let rule = FloorRule::Writers;
         let mut cohort = Cohort::new(ShardSet::ALL, None);

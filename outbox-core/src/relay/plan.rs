@@ -150,8 +150,10 @@ impl RelayLoop {
         }
         match cohort.need(self.rule) {
             Need::Horizon => return Some(Statement::Horizon { cohort: index }),
-            Need::Writers => return Some(Statement::Writers),
-            Need::Page => {}
+            Need::Writers if cohort.is_full_pass() || self.writers_at <= now => {
+                return Some(Statement::Writers);
+            }
+            Need::Writers | Need::Page => {}
         }
         while self.due_hints.peek().is_some_and(|Reverse(at)| *at <= now) {
             self.due_hints.pop();

@@ -302,11 +302,11 @@ impl Cohort {
             self.full_took = now.saturating_duration_since(self.pass_began);
             self.last_full = Some(now);
         }
+        // Whatever this pass found: its end lies above every id that had been handed out when it began.
         if let Some(Gate {
             mark,
             state: GateState::LastPass { begun: true },
         }) = &self.gate
-            && self.mark >= *mark
         {
             self.floor = self.floor.max(*mark);
             self.gate = None;
@@ -403,7 +403,8 @@ mod tests {
             "a page of this pass was read before b was seen to have ended"
         );
         assert_eq!(cohort.begin(now, None, FULL), 0);
-        cohort.page(now, QUICK, 120, true, false, FloorRule::Writers);
+        // Everything was delivered meanwhile: there is nothing to be read.
+        cohort.page(now, QUICK, 0, true, false, FloorRule::Writers);
         assert_eq!(cohort.floor(), 100);
         assert_eq!(cohort.begin(now, None, FULL), 100);
         assert_eq!(

@@ -24,7 +24,7 @@ use crate::subprocess::{Worker, WorkerSetup};
 const MESSAGES: u64 = 50_000;
 /// Publish and drain, this often with the same snapshot held.
 const CYCLES: usize = 5;
-const SEQUENCES: usize = 5;
+const SEQUENCES: usize = 11;
 /// Messages that are drained before.
 const WARM_UP: u64 = 500;
 const TARGET: f64 = 0.95;

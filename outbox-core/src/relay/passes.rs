@@ -266,7 +266,7 @@ impl Cohort {
         };
         self.mark = self.mark.max(scanned_to);
         let one_snapshot = self.pages == 1 && self.horizon.is_none() && rule != FloorRule::SingleWriter;
-        self.long = !pass_end || self.pages > 1 || took > too_short;
+        self.long = !pass_end || self.pages > 1 || took > too_long;
         if pass_end {
             self.finish(now, rule);
         } else if one_snapshot {

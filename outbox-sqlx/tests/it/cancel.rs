@@ -72,7 +72,10 @@ async fn a_scope_dropped_at_any_poll_on_sqlite() {
     let pool = crate::databases::sqlite().await;
     pool.execute("CREATE TABLE business (n int)").await.unwrap();
     let outbox = Outbox::new();
-    for polls in 1..200 {
+    // How many polls it takes depends on how soon the driver's thread answers, so it is dropped at more than it
+    // ever took.
+    let mut dropped = 0;
+    for polls in 1..60 {
         let scope = outbox.transaction(&pool, async |tx| {
             sqlx::query("INSERT INTO business VALUES ($1)")
                 .bind(polls)
@@ -99,11 +102,11 @@ async fn a_scope_dropped_at_any_poll_on_sqlite() {
         tx.rollback().await.unwrap();
         if finished {
             assert_eq!(business, 1);
-            assert!(polls > 5, "only {polls} polls were tried");
-            return;
+        } else {
+            dropped += 1;
         }
     }
-    panic!("the scope never finishes");
+    assert!((2..59).contains(&dropped), "dropped at {dropped} of 59 polls");
 }
 
 #[tokio::test]

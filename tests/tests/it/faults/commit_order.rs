@@ -96,3 +96,41 @@ async fn one_that_stays_open_delays_nobody_else() {
     assert_eq!(sink.payloads().last().map(String::as_str), Some("slow"));
     assert!(relay.stop().await.is_clean());
 }
+
+/// Passes of several pages ask after the writers before they read, and must believe them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_passes_beside_an_open_transaction_leave_its_row_to_be_found() {
+    const FLOOR_MOVES: Duration = Duration::from_millis(500);
+    let Some(world) = World::new(Kind::Postgres).await else {
+        return;
+    };
+    let Backend::Postgres(pool) = &world.backend else {
+        return;
+    };
+    let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+    let mut open = outbox.begin(pool).await.unwrap();
+    outbox.publish(&mut open, message("slow", "slow")).await.unwrap();
+    let burst = || (0..100).map(|n| message(&format!("k{n}"), "x"));
+    let publish = async || {
+        let mut tx = outbox.begin(pool).await.unwrap();
+        outbox.publish_all(&mut tx, burst()).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    // The first pass, from the beginning, and then such as begin at the floor.
+    publish().await;
+    let relay = start(&world, &outbox, sink.clone(), |config| {
+        config.page_rows = 16;
+        config.full_pass = Duration::from_secs(3600);
+    });
+    let (begun, mut sent) = (Instant::now(), 100);
+    sink.wait_for(sent, SOON).await;
+    while begun.elapsed() < FLOOR_MOVES {
+        publish().await;
+        sent += 100;
+        sink.wait_for(sent, SOON).await;
+    }
+    open.commit().await.unwrap();
+    sink.wait_for(sent + 1, SOON).await;
+    assert_eq!(sink.payloads().last().map(String::as_str), Some("slow"));
+    assert!(relay.stop().await.is_clean());
+}

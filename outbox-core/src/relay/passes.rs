@@ -32,7 +32,7 @@ const EARLY_ASKS: u32 = 10;
 /// given up before its end, the next one begins where it began: the floor would pass over the rest of that key.
 ///
 /// **Spans.** Rows that were deleted are walked over until they are vacuumed, and while somebody holds a snapshot open
-/// they are not: a million of them take a third of a second. So a statement of a pass with a horizon looks through
+/// they are not: a million of them take a fifth of a second. So a statement of a pass with a horizon looks through
 /// a bounded span of ids, which adapts to how long that takes: leases are renewed in between, however long the walk.
 /// For the same reason a long pass asks after the writers *before* it reads: when all that had taken ids
 /// before the horizon have ended, the horizon is the next floor, and no second walk is needed to find that out.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, SqlitePool};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+
+use crate::proxy::Proxy;
 
 /// A migrated SQLite database in memory.
 pub(crate) async fn sqlite() -> SqlitePool {
@@ -68,30 +68,12 @@ pub(crate) async fn empty_postgres(connections: u32) -> Option<PgPool> {
     Some(pool)
 }
 
-/// Like [`postgres_pool`], for tests that count polls: the server's answers pass through this test's own
-/// runtime of one thread, so that a future that waits for one is always polled more than once.
+/// Like [`postgres_pool`], for tests that count polls: through a [`Proxy`].
 pub(crate) async fn distant_postgres_pool(connections: u32) -> Option<PgPool> {
     let direct = postgres_pool(1).await?;
-    let options = direct.connect_options();
-    let (host, port) = (options.get_host().to_owned(), options.get_port());
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let proxy = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let host = host.clone();
-            tokio::spawn(async move {
-                let mut server = TcpStream::connect((host, port)).await.unwrap();
-                // Either side may go at any time: that is the end of this connection and no more.
-                let _ = copy_bidirectional(&mut client, &mut server).await;
-            });
-        }
-    });
-    let options = (*options)
-        .clone()
-        .host(&proxy.ip().to_string())
-        .port(proxy.port());
+    let proxy = Proxy::start((*direct.connect_options()).clone()).await;
     let pool = PgPoolOptions::new().max_connections(connections);
-    Some(pool.connect_with(options).await.unwrap())
+    Some(pool.connect_with(proxy.options()).await.unwrap())
 }
 
 /// A connection outside of the pool, which sees only what was committed.

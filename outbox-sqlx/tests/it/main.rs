@@ -15,6 +15,8 @@ mod limits;
 mod maintenance;
 mod notifier;
 mod ordered;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod publish;
 mod schema;
 mod scope;

@@ -9,6 +9,9 @@ mod on_postgres;
 #[cfg(feature = "sqlite")]
 mod on_sqlite;
 mod pages;
+#[cfg(feature = "postgres")]
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod settling;
 
 use std::collections::HashSet;

@@ -5,8 +5,9 @@ use outbox_core::Wake;
 use outbox_sqlx::{PostgresRelayStore, PostgresWakeListener};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+
+use crate::proxy::Proxy;
 
 const MIGRATION: &str = include_str!("../../migrations/postgres/0001_outbox.sql");
 const URL: &str = "OUTBOX_TEST_POSTGRES_URL";
@@ -475,7 +476,7 @@ async fn a_silent_server_is_given_up() {
     // And here a server that was fine falls silent.
     let db = Postgres::new().await;
     let proxy = Proxy::start(db.options()).await;
-    let mut store = PostgresRelayStore::with_options(proxy.options(&db));
+    let mut store = PostgresRelayStore::with_options(proxy.options());
     store.open().await.unwrap();
     store.fetch(&all()).await.unwrap();
     proxy.silence();
@@ -487,48 +488,6 @@ async fn a_silent_server_is_given_up() {
         matches!(refused, Err(StoreError::Unavailable(_))),
         "its connection is closed: {refused:?}"
     );
-}
-
-/// A way to the server that can be cut without either end being told.
-struct Proxy {
-    port: u16,
-    silent: watch::Sender<bool>,
-}
-
-impl Proxy {
-    async fn start(server: PgConnectOptions) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (silent, hears) = watch::channel(false);
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut server = TcpStream::connect((server.get_host(), server.get_port()))
-                    .await
-                    .unwrap();
-                let mut hears = hears.clone();
-                tokio::spawn(async move {
-                    let piped = tokio::io::copy_bidirectional(&mut client, &mut server);
-                    let silenced = async { hears.wait_for(|silent| *silent).await.is_ok() };
-                    let silenced = tokio::select! {
-                        _ = piped => false,
-                        silenced = silenced => silenced,
-                    };
-                    if silenced {
-                        std::future::pending::<()>().await;
-                    }
-                });
-            }
-        });
-        Self { port, silent }
-    }
-
-    fn options(&self, db: &Postgres) -> PgConnectOptions {
-        db.options().host("127.0.0.1").port(self.port)
-    }
-
-    fn silence(&self) {
-        self.silent.send_replace(true);
-    }
 }
 
 #[tokio::test]

@@ -144,6 +144,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn policies_go_by_name_and_an_unknown_one_is_named() {
         for policy in [WhenSpent::Skip, WhenSpent::Block, WhenSpent::Park] {

@@ -202,13 +202,7 @@ impl Cohort {
         self.span = SPAN;
         self.pass_began = now;
         self.found = false;
-        if let Some(Gate {
-            state: GateState::LastPass { begun },
-            ..
-        }) = &mut self.gate
-        {
-            *begun = true;
-        }
+        self.set_last_pass(true);
         self.mark
     }
 
@@ -284,13 +278,19 @@ impl Cohort {
     pub(super) fn abandon(&mut self) {
         self.running = false;
         self.next_at = None;
-        self.again = Some(self.again.map_or(self.start, |again| again.min(self.start)));
+        // No pass begins above where an abandoned one did.
+        self.again = Some(self.start);
+        self.set_last_pass(false);
+    }
+
+    /// Whether the pass that the floor waits for, if it waits for one, is under way.
+    fn set_last_pass(&mut self, under_way: bool) {
         if let Some(Gate {
             state: GateState::LastPass { begun },
             ..
         }) = &mut self.gate
         {
-            *begun = false;
+            *begun = under_way;
         }
     }
 

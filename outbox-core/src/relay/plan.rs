@@ -132,11 +132,11 @@ impl RelayLoop {
         })?;
         let excluded = self.scheduler.excluded_len();
         let cohort = self.cohorts.get_mut(index)?;
-        // A pass from the floor would read again what was delivered, and stand before its settlement.
-        if !cohort.is_running() && !self.delivered.is_empty() {
-            return Some(Statement::Delivered(std::mem::take(&mut self.delivered)));
-        }
         if !cohort.is_running() {
+            // A new pass would read again what was delivered, and stand before its settlement.
+            if !self.delivered.is_empty() {
+                return Some(Statement::Delivered(std::mem::take(&mut self.delivered)));
+            }
             let rewind = self
                 .scheduler
                 .rewinds()

@@ -199,10 +199,6 @@ pub fn is_retryable(error: &sqlx::Error) -> bool {
     }
 }
 
-#[allow(
-    unused_variables,
-    reason = "without a database feature there is no code to look at"
-)]
 fn is_retryable_code(error: &dyn sqlx::error::DatabaseError) -> bool {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
@@ -243,10 +239,6 @@ impl OutboxError {
     }
 }
 
-#[allow(
-    unused_variables,
-    reason = "without a database feature there is no code to look at"
-)]
 fn says_rolled_back(error: &dyn sqlx::error::DatabaseError) -> bool {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {

@@ -9,7 +9,7 @@
 #![cfg_attr(
     not(any(feature = "postgres", feature = "sqlite")),
     // Without a database, what is written once for each of them has no use.
-    allow(dead_code, unused_imports, unused_macros, unreachable_code)
+    allow(dead_code, unused_imports, unused_macros, unused_variables, unreachable_code)
 )]
 
 mod begin;

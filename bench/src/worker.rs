@@ -36,7 +36,7 @@ pub(crate) const URL_VARIABLE: &str = "OUTBOX_BENCH_WORKER_URL";
 const TELL_EVERY: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(args: &WorkerArgs) -> Result<()> {
-    // A frozen one would not notice that its input ends.
+    // Its database goes with the parent: there is nothing left to be stopped in order.
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
     let url = std::env::var(URL_VARIABLE).context("this is started by scenarios, which say where")?;
     let database = Database {

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
@@ -98,8 +98,7 @@ async fn in_order(rows: Vec<BareRow>, sink: &Sink) -> Result<()> {
     for row in rows {
         let key = row.key.context("a message without a key")?;
         let wave = seen.entry(key.clone()).or_default();
-        let message = Message::builder(row.topic)
-            .id(MessageId(row.message_id))
+        let message = Message::restore(row.topic, MessageId(row.message_id), SystemTime::UNIX_EPOCH)
             .key(key)
             .payload(row.payload, outbox_core::Headers::DEFAULT_CONTENT_TYPE)
             .build_unchecked();

@@ -21,6 +21,7 @@ mod wake;
 
 pub mod breaker;
 pub mod consumer;
+pub mod group;
 pub mod memory;
 pub mod pacing;
 pub mod relay;

@@ -22,8 +22,9 @@ pub trait Subscriber: Send + 'static {
     /// subscriber is no longer a member ([`ReceiveError::Closed`]).
     async fn receive(&mut self, max: usize) -> Result<Vec<Delivery>, ReceiveError>;
 
-    /// How long a delivery without an outcome stays this member's, counted from `receive`; after that
-    /// another member may get it. A handler must need less. Default: `None`, as long as the member lives.
+    /// How long a delivery that is received now, and left without an outcome, surely stays this member's; after that
+    /// another member may get it. A handler must need less. [`Delivery::lease_left`] says what is left of it. Default:
+    /// `None`, as long as the member lives.
     fn lease(&self) -> Option<Duration> {
         None
     }
@@ -31,6 +32,16 @@ pub trait Subscriber: Send + 'static {
     /// The consumer group, as a label of metrics. Default: `None`.
     fn group(&self) -> Option<&str> {
         None
+    }
+
+    /// Leaves the group: outcomes that are not written down yet are, and what is not finished comes again for others
+    /// at once. `receive` is [`ReceiveError::Closed`] from then on. Dropping a subscriber does as much as it can of
+    /// this without waiting; a program that ends right after may leave its queues to their leases. Default: nothing.
+    ///
+    /// # Errors
+    /// The queue can't be reached; leases do the rest.
+    async fn close(&mut self) -> Result<(), ReceiveError> {
+        Ok(())
     }
 }
 
@@ -46,6 +57,10 @@ impl<S: Subscriber + ?Sized> Subscriber for Box<S> {
 
     fn group(&self) -> Option<&str> {
         (**self).group()
+    }
+
+    async fn close(&mut self) -> Result<(), ReceiveError> {
+        (**self).close().await
     }
 }
 
@@ -98,7 +113,13 @@ impl Delivery {
         self.offset
     }
 
-    /// Handled: it does not come again to this group.
+    /// How long it surely stays this member's from now on; `None` when as long as the member lives.
+    pub fn lease_left(&self) -> Option<Duration> {
+        self.acknowledge.lease_left()
+    }
+
+    /// Handled: it does not come again to this group. A queue may write acks down together, a moment later; one that
+    /// was not written down yet when the process is killed comes again, as one does that was not acknowledged.
     ///
     /// # Errors
     /// The queue did not take the ack; the message comes again, and its handler must drop the duplicate.
@@ -144,6 +165,10 @@ pub trait Acknowledge: Send + Sync {
     async fn retry(self: Box<Self>, after: Duration, error: &str) -> Result<(), ReceiveError>;
     /// See [`Delivery::dead`].
     async fn dead(self: Box<Self>, error: &str) -> Result<(), ReceiveError>;
+    /// See [`Delivery::lease_left`]. Default: `None`.
+    fn lease_left(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Why nothing was received, or an outcome was not taken.

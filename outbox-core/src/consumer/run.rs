@@ -60,7 +60,9 @@ pub(super) async fn run(
     let stopped = work.stopped;
     tracing::info!(group = &*group, %stopped, "the consumer stopped");
     // The member leaves its group only now, so that the outcomes of the drain were still its own to tell.
-    drop(subscriber);
+    if let Err(error) = subscriber.close().await {
+        tracing::warn!(group = &*group, %error, "could not leave the group; its lease has to run out");
+    }
     stopped
 }
 

@@ -6,11 +6,11 @@ use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::assign::{QueueName, assign};
 use super::budget::Kept;
 use super::dead::{DeadLetters, DeadRow};
 use super::queue::{FailedMessage, GroupQueue};
 use super::topic::Topic;
+use crate::group::{QueueName, assign};
 use crate::message::MessageId;
 
 /// A member of a group; never used twice.

@@ -39,7 +39,6 @@
 //! # }
 //! ```
 
-mod assign;
 mod budget;
 mod config;
 mod dead;
@@ -69,19 +68,10 @@ pub use publisher::MemoryPublisher;
 pub use queue::FailedMessage;
 pub use subscriber::MemorySubscriber;
 
+pub use crate::group::Start;
 use crate::message::MessageId;
 use config::Settings;
 use state::Shared;
-
-/// Where a group begins that is new to a topic. One that is known goes on where it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Start {
-    /// With the oldest message that is still kept.
-    #[default]
-    Beginning,
-    /// With the next message that is published, or becomes due.
-    Now,
-}
 
 /// A queue in memory; see the [module](self). Clones are handles of the same queue.
 #[derive(Clone)]

@@ -5,13 +5,13 @@ use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::assign::QueueName;
 use super::budget::Budget;
 use super::config::{MAX_QUEUES, Settings};
 use super::error::MemoryError;
 use super::group::{Group, MemberId, Outcome, Taken};
 use super::queue::later;
 use super::topic::Topic;
+use crate::group::QueueName;
 use crate::message::{Due, Message};
 
 /// What all handles of a queue share.

@@ -1,23 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::group::MemberId;
-
-/// A queue of a topic.
-pub(super) type QueueName = (Arc<str>, u32);
+/// A queue of a topic, by its number.
+pub type QueueName = (Arc<str>, u32);
 
 /// Shares queues fairly: of each topic the members who subscribe to it get equally many, give or take
 /// one, and the ones too many are spread so that the totals are even as well. A queue moves only when
-/// it must. Pure.
+/// it must. Pure: members who compute it from the same facts agree.
 ///
 /// `members` are the members and their topics; `owned` is every queue with its owner, who may be gone.
-pub(super) fn assign(
-    members: &BTreeMap<MemberId, Vec<Arc<str>>>,
-    owned: &mut BTreeMap<QueueName, Option<MemberId>>,
+pub fn assign<M: Ord + Copy>(
+    members: &BTreeMap<M, Vec<Arc<str>>>,
+    owned: &mut BTreeMap<QueueName, Option<M>>,
 ) {
-    let subscribes = |member: &MemberId, topic: &Arc<str>| {
-        members.get(member).is_some_and(|topics| topics.contains(topic))
-    };
+    let subscribes =
+        |member: &M, topic: &Arc<str>| members.get(member).is_some_and(|topics| topics.contains(topic));
     let mut by_topic: BTreeMap<Arc<str>, Vec<QueueName>> = BTreeMap::new();
     for (queue, owner) in owned.iter_mut() {
         if owner.is_some_and(|owner| !subscribes(&owner, &queue.0)) {
@@ -28,7 +25,7 @@ pub(super) fn assign(
             .or_default()
             .push(queue.clone());
     }
-    let mut totals: BTreeMap<MemberId, usize> = members.keys().map(|&member| (member, 0)).collect();
+    let mut totals: BTreeMap<M, usize> = members.keys().map(|&member| (member, 0)).collect();
     for owner in owned.values().flatten() {
         *totals.entry(*owner).or_default() += 1;
     }
@@ -41,15 +38,15 @@ pub(super) fn assign(
 
 /// One round over all topics; whether it gave any queue to anybody. Every move makes the loads of its topic strictly
 /// more even, or leaves them and makes the totals so: it can't go on for ever.
-fn even_out(
-    members: &BTreeMap<MemberId, Vec<Arc<str>>>,
+fn even_out<M: Ord + Copy>(
+    members: &BTreeMap<M, Vec<Arc<str>>>,
     by_topic: &BTreeMap<Arc<str>, Vec<QueueName>>,
-    owned: &mut BTreeMap<QueueName, Option<MemberId>>,
-    totals: &mut BTreeMap<MemberId, usize>,
+    owned: &mut BTreeMap<QueueName, Option<M>>,
+    totals: &mut BTreeMap<M, usize>,
 ) -> bool {
     let mut moves = false;
     for (topic, queues) in by_topic {
-        let mut loads: BTreeMap<MemberId, usize> = members
+        let mut loads: BTreeMap<M, usize> = members
             .iter()
             .filter(|(_, topics)| topics.contains(topic))
             .map(|(&member, _)| (member, 0))
@@ -105,6 +102,8 @@ fn even_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type MemberId = u64;
     use proptest::prelude::*;
 
     fn spread(owned: &BTreeMap<QueueName, Option<MemberId>>, topic: &str, members: &[MemberId]) -> usize {

@@ -2,11 +2,9 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
@@ -25,13 +23,10 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) -> Stopped {
     let group: Arc<str> = subscriber.group().unwrap_or("").into();
-    let lease = subscriber.lease();
     let room = AtomicUsize::new(0);
     let mut work = Work {
         handler,
         group: Arc::clone(&group),
-        // A delivery that waited longer than this might be another member's before its handler is through.
-        start_within: lease.map(|lease| lease.saturating_sub(config.handler_timeout)),
         config,
         lanes: Lanes::new(),
         tasks: JoinSet::new(),
@@ -71,24 +66,12 @@ struct Work {
     handler: Arc<dyn Handler>,
     config: Arc<Config>,
     group: Arc<str>,
-    start_within: Option<Duration>,
-    lanes: Lanes<Received>,
+    lanes: Lanes<Delivery>,
     tasks: JoinSet<Processed>,
     /// The key and the weight of each that runs, kept here because a task that is aborted can't tell.
     started: HashMap<Id, (Option<LaneKey>, usize)>,
     bytes: usize,
     stopped: Stopped,
-}
-
-struct Received {
-    delivery: Delivery,
-    at: Instant,
-}
-
-impl Received {
-    fn weight(&self) -> usize {
-        self.delivery.message().weight()
-    }
 }
 
 impl Work {
@@ -110,34 +93,33 @@ impl Work {
     }
 
     fn take_in(&mut self, deliveries: Vec<Delivery>) {
-        let at = Instant::now();
         for delivery in deliveries {
             let message = delivery.message();
             let key = message
                 .shared_key()
                 .map(|key| (Arc::clone(message.shared_topic()), Arc::clone(key)));
             self.bytes += message.weight();
-            self.lanes.offer(key, Received { delivery, at });
+            self.lanes.offer(key, delivery);
         }
     }
 
     fn start_what_may(&mut self) {
         while self.tasks.len() < self.config.concurrency {
-            let Some((key, received)) = self.lanes.take() else {
+            let Some((key, delivery)) = self.lanes.take() else {
                 break;
             };
-            let weight = received.weight();
-            if self
-                .start_within
-                .is_some_and(|within| received.at.elapsed() >= within)
+            let weight = delivery.message().weight();
+            if delivery
+                .lease_left()
+                .is_some_and(|left| left < self.config.handler_timeout)
             {
-                // It comes again, with a whole lease.
-                drop(received);
+                // It might be another member's before its handler is through; it comes again, with a whole lease.
+                drop(delivery);
                 self.finish(key, weight, false);
                 continue;
             }
             let task = self.tasks.spawn(process(
-                received.delivery,
+                delivery,
                 Arc::clone(&self.handler),
                 Arc::clone(&self.config),
                 Arc::clone(&self.group),
@@ -173,7 +155,10 @@ impl Work {
             Some(key) if done => self.lanes.finished(key),
             Some(key) => {
                 let behind = self.lanes.failed(&key);
-                self.bytes -= behind.iter().map(Received::weight).sum::<usize>();
+                self.bytes -= behind
+                    .iter()
+                    .map(|delivery| delivery.message().weight())
+                    .sum::<usize>();
             }
             None => {}
         }

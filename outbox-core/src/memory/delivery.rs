@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::config::MAX_ERROR_BYTES;
 use super::group::{Outcome, Taken};
@@ -17,6 +18,7 @@ pub(super) struct MemoryAcknowledge {
     offset: u64,
     /// Names this delivery: the message's next one has another, and then this one's outcome is too late.
     token: u64,
+    until: Option<Instant>,
     settled: bool,
 }
 
@@ -29,6 +31,7 @@ impl MemoryAcknowledge {
             queue: taken.queue,
             offset: taken.offset,
             token: taken.token,
+            until: taken.until,
             settled: false,
         };
         Delivery::new(
@@ -66,6 +69,11 @@ impl Acknowledge for MemoryAcknowledge {
     async fn dead(mut self: Box<Self>, error: &str) -> Result<(), ReceiveError> {
         let error = shortened(error).into();
         self.settle(Outcome::Dead { error })
+    }
+
+    fn lease_left(&self) -> Option<Duration> {
+        self.until
+            .map(|until| until.saturating_duration_since(Instant::now()))
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Taken {
     pub(super) offset: u64,
     pub(super) token: u64,
     pub(super) attempt: u32,
+    /// When the lease ends, if there is one.
+    pub(super) until: Option<Instant>,
     pub(super) kept: Arc<Kept>,
 }
 
@@ -208,6 +210,7 @@ impl Group {
                     offset,
                     token: *next_token,
                     attempt: item.failures.saturating_add(1),
+                    until: item.until(),
                     kept: Arc::clone(&item.kept),
                 });
                 *next_token += 1;

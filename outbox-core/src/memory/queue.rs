@@ -347,6 +347,14 @@ impl GroupQueue {
 }
 
 impl Item {
+    /// When its lease ends; `None` when it has none, or is not out.
+    pub(super) fn until(&self) -> Option<Instant> {
+        match self.state {
+            ItemState::Out { until, .. } => until,
+            _ => None,
+        }
+    }
+
     fn ready_or_waiting(&self, now: Instant) -> ItemState {
         match self.not_before {
             Some(at) if at > now => ItemState::Waiting(at),

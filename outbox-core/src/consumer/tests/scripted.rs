@@ -68,6 +68,7 @@ impl Subscriber for Scripted {
                         n,
                         outcomes: Arc::clone(&self.outcomes),
                         taken: self.takes_outcomes,
+                        until: self.lease.map(|lease| tokio::time::Instant::now() + lease),
                         told: false,
                     };
                     Delivery::new(message(key, n), 1, 0, offset as u64, Box::new(acknowledge))
@@ -89,6 +90,7 @@ impl Subscriber for Scripted {
 struct Noted {
     n: u32,
     outcomes: Outcomes,
+    until: Option<tokio::time::Instant>,
     taken: bool,
     told: bool,
 }
@@ -116,6 +118,11 @@ impl Acknowledge for Noted {
     async fn dead(mut self: Box<Self>, _: &str) -> Result<(), ReceiveError> {
         let n = self.n;
         self.tell(Outcome::Dead(n))
+    }
+
+    fn lease_left(&self) -> Option<Duration> {
+        self.until
+            .map(|until| until.saturating_duration_since(tokio::time::Instant::now()))
     }
 }
 

@@ -153,3 +153,21 @@ async fn a_lease_that_runs_out_brings_the_message_again_and_fences_its_holder() 
     ack_all(again).await;
     assert_eq!(numbers(&here(&mut subscriber)), [2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_says_what_is_left_of_its_lease() {
+    let queue = MemoryQueue::builder().lease(30 * SECOND).build();
+    let mut subscriber = queue.subscribe("g", [TOPIC]).unwrap();
+    publish(&queue, [message("k", 1)]).await;
+    let held = here(&mut subscriber);
+    assert_eq!(held[0].lease_left(), Some(30 * SECOND));
+    tokio::time::advance(10 * SECOND).await;
+    assert_eq!(held[0].lease_left(), Some(20 * SECOND));
+    tokio::time::advance(21 * SECOND).await;
+    assert_eq!(held[0].lease_left(), Some(Duration::ZERO));
+
+    let queue = MemoryQueue::new();
+    let mut subscriber = queue.subscribe("g", [TOPIC]).unwrap();
+    publish(&queue, [message("k", 1)]).await;
+    assert_eq!(here(&mut subscriber)[0].lease_left(), None);
+}

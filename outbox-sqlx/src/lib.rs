@@ -19,6 +19,7 @@ mod error;
 mod outbox;
 mod poison;
 mod purge_database;
+mod queue;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod relay;
 mod schema;

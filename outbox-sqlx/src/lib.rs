@@ -19,18 +19,20 @@ mod error;
 mod outbox;
 mod poison;
 mod purge_database;
-mod queue;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod relay;
 mod schema;
 mod sql;
 mod sql_store;
+mod stored_row;
 mod transaction;
 
 pub mod dead;
 pub mod maintenance;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod queue;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -41,21 +41,35 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => {
                 const {
-                    &[Step {
-                        version: 1,
-                        name: "outbox",
-                        sql: include_str!("../migrations/postgres/0001_outbox.sql"),
-                    }]
+                    &[
+                        Step {
+                            version: 1,
+                            name: "outbox",
+                            sql: include_str!("../migrations/postgres/0001_outbox.sql"),
+                        },
+                        Step {
+                            version: 2,
+                            name: "queue",
+                            sql: include_str!("../migrations/postgres/0002_queue.sql"),
+                        },
+                    ]
                 }
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite => {
                 const {
-                    &[Step {
-                        version: 1,
-                        name: "outbox",
-                        sql: include_str!("../migrations/sqlite/0001_outbox.sql"),
-                    }]
+                    &[
+                        Step {
+                            version: 1,
+                            name: "outbox",
+                            sql: include_str!("../migrations/sqlite/0001_outbox.sql"),
+                        },
+                        Step {
+                            version: 2,
+                            name: "queue",
+                            sql: include_str!("../migrations/sqlite/0002_queue.sql"),
+                        },
+                    ]
                 }
             }
         }
@@ -115,8 +129,20 @@ impl fmt::Display for Dialect {
 /// The whole schema as SQL, for migration tools that are not this library. The same files are in the
 /// folder `migrations/`, one per version.
 pub fn schema_sql(dialect: Dialect) -> &'static str {
-    // One file so far; a second one makes this a joined text that is built once.
-    dialect.steps()[0].sql
+    match dialect {
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => concat!(
+            include_str!("../migrations/postgres/0001_outbox.sql"),
+            "\n",
+            include_str!("../migrations/postgres/0002_queue.sql")
+        ),
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => concat!(
+            include_str!("../migrations/sqlite/0001_outbox.sql"),
+            "\n",
+            include_str!("../migrations/sqlite/0002_queue.sql")
+        ),
+    }
 }
 
 /// Brings the outbox's tables to this library's version: all missing migrations in one transaction, or

@@ -6,6 +6,8 @@ mod enqueue;
 mod notifier;
 mod purge;
 mod tx;
+pub(crate) mod wire;
 
 pub use durability::{Durability, check_durability};
+pub(crate) use notifier::QUEUE_CHANNEL;
 pub use notifier::{NOTIFY_CHANNEL, Notifier, NotifierBuilder};

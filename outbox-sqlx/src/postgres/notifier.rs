@@ -10,9 +10,12 @@ use tokio::task::AbortHandle;
 use crate::sql::sql;
 
 const NOTIFY: &str = sql!("postgres/notify.sql");
+const NOTIFY_QUEUE: &str = sql!("postgres/queue_notify.sql");
 
 /// The channel of the notifications, for `LISTEN`. They carry nothing.
 pub const NOTIFY_CHANNEL: &str = "outbox";
+/// The channel on which members of consumer groups are told that something was appended to the queue.
+pub(crate) const QUEUE_CHANNEL: &str = "outbox_queue";
 
 /// Tells relays in other processes that something was published, by `NOTIFY` from a connection of its own
 /// and at most once per interval.
@@ -57,6 +60,7 @@ impl Notifier {
         NotifierBuilder {
             options,
             interval: NotifierBuilder::INTERVAL,
+            statement: NOTIFY,
         }
     }
 
@@ -74,6 +78,7 @@ impl Notifier {
 pub struct NotifierBuilder {
     options: PgConnectOptions,
     interval: Duration,
+    statement: &'static str,
 }
 
 impl NotifierBuilder {
@@ -88,6 +93,13 @@ impl NotifierBuilder {
     /// told: its commit comes a moment later. Default: 2 ms.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
+        self
+    }
+
+    /// Tells members of consumer groups instead of relays, and at once: what is told of is committed.
+    pub(crate) fn for_queue(mut self) -> Self {
+        self.statement = NOTIFY_QUEUE;
+        self.interval = Duration::from_millis(1);
         self
     }
 
@@ -137,6 +149,6 @@ impl NotifierBuilder {
                 connection.insert(PgConnection::connect_with(&options).await?)
             }
         };
-        connection.execute(NOTIFY).await.map(drop)
+        connection.execute(self.statement).await.map(drop)
     }
 }

@@ -1,8 +1,10 @@
 use outbox_core::relay::StoreError;
 
+use crate::stored_row::Unreadable;
+
 /// What can go wrong between the relay and its database beyond what the database itself says.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// What the database or the driver said.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -19,8 +21,8 @@ pub(super) enum Trouble {
     #[error("the server takes no writes: it is a standby or set to read only")]
     ReadOnly,
     /// A column is not what the statement asked for.
-    #[error("the database answered with an unreadable {0}")]
-    Unreadable(&'static str),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// Rows came in another order than the position needs.
     #[error("the database answered with row {id} after row {after}")]
     OutOfOrder {
@@ -36,7 +38,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// What is missing, and how to get it.
-    pub(super) fn not_installed(database: &str) -> Self {
+    pub(crate) fn not_installed(database: &str) -> Self {
         Self::Unusable(format!(
             "its tables are not there; run the migrations: `outbox-relay migrate`, or the files that \
              `outbox-relay schema {database}` prints{}",
@@ -51,7 +53,7 @@ impl Trouble {
     }
 
     /// Checks the version that the database says it has.
-    pub(super) fn check_version(found: i64, database: &str) -> Result<(), Self> {
+    pub(crate) fn check_version(found: i64, database: &str) -> Result<(), Self> {
         use std::cmp::Ordering;
         let wanted = super::SCHEMA_VERSION;
         match found.cmp(&wanted) {

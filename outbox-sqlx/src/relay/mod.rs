@@ -3,16 +3,15 @@
 //! [`PostgresRelayStore`](crate::PostgresRelayStore) keeps one connection of its own, because a relay's session
 //! plans and commits differently from an application's. [`SqliteRelayStore`](crate::SqliteRelayStore) shares the
 //! application's pool, because on SQLite the pool is the queue of writers. What they have in common is how a
-//! stored row becomes a message (`row`), when a page is full (`page`), and how failures are sorted by what
+//! stored row becomes a message (`stored_row`), when a page is full (`page`), and how failures are sorted by what
 //! follows from them (`settlement`).
 
-mod error;
+pub(crate) mod error;
 mod page;
-mod row;
 mod settlement;
 
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -22,18 +21,18 @@ pub use postgres::{PostgresRelayStore, PostgresWakeListener};
 pub use sqlite::SqliteRelayStore;
 
 /// The version of the schema that this version of the library works with.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// Leases and delays are at most this long: longer ones would overflow a database's time. A hundred years.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A duration in microseconds, at most [`LONGEST`].
-fn micros(duration: std::time::Duration) -> i64 {
+pub(crate) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.min(LONGEST).as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A count as SQL takes it.
-fn count(number: usize) -> i64 {
+pub(crate) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -2,7 +2,7 @@ use outbox_core::Message;
 use outbox_core::relay::{DueCursor, Fetch, Page, ShardSet};
 
 use super::error::Trouble;
-use super::row::{RowReader, StoredRow};
+use crate::stored_row::{RowReader, StoredRow};
 
 /// Rows that weigh more than the page may are read and thrown away, so no more are asked for than are likely to
 /// fit; but always this many, or a few heavy rows would make a slow start of the light ones after them.

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use outbox_core::{Enqueue, Message, Order};
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
+use super::many::{STATEMENT_ROWS, Statements};
 use super::tx::check_open;
 use crate::error::OutboxError;
 use crate::sql::sql;
@@ -11,33 +12,8 @@ use crate::sql_store::{DueMicros, SqlStore};
 const PUBLISH: &str = sql!("sqlite/publish.sql");
 const PUBLISH_FULL: &str = sql!("sqlite/publish_full.sql");
 
-/// A batch is cut into statements of powers of two, up to this many rows. So ten statements or so serve every
-/// length, and none grows over SQLite's limit of 32,766 parameters.
-const STATEMENT_ROWS: usize = 128;
-
 static PUBLISH_MANY: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUBLISH));
 static PUBLISH_MANY_FULL: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUBLISH_FULL));
-
-/// One statement per power of two: index 0 writes one row, index 1 two, and so on.
-struct Statements(Vec<String>);
-
-impl Statements {
-    fn new(one: &str) -> Self {
-        let row = one.rsplit_once("VALUES ").map_or("", |(_, row)| row);
-        let sizes = 0..=STATEMENT_ROWS.ilog2();
-        Self(
-            sizes
-                .map(|n| one.to_owned() + &format!(", {row}").repeat((1 << n) - 1))
-                .collect(),
-        )
-    }
-
-    /// The statement for the most of `rows` rows that one may write, and how many that are.
-    fn for_rows(&'static self, rows: usize) -> (&'static str, usize) {
-        let power = rows.min(STATEMENT_ROWS).ilog2();
-        (&self.0[power as usize], 1 << power)
-    }
-}
 
 // There is no lock for an ordered publish: an insert needs the database's only write lock, which is held to
 // the end of the transaction. So ids are given in the order of the commits by themselves.

@@ -1,7 +1,9 @@
 //! What is particular to SQLite.
 
+pub(crate) mod cells;
 mod dead;
 mod enqueue;
+pub(crate) mod many;
 mod open;
 mod purge;
 mod tx;

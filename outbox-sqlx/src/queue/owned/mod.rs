@@ -23,9 +23,11 @@ use foldhash::HashMap;
 use outbox_core::Message;
 use tokio::time::Instant;
 
-pub(super) use changes::{Change, Changes, Key, Retry};
+use changes::Retry;
+pub(super) use changes::{Change, Changes, Key};
 use item::{Item, KeyItems, State};
-use trial::Trials;
+pub(super) use outcome::Outcome;
+pub(super) use trial::Trials;
 
 /// Most messages above the cursor that are read at a time. What killed a former owner was among them.
 pub(super) const WINDOW_ROWS: i64 = 1_024;
@@ -70,6 +72,8 @@ pub(super) struct OwnedQueue {
     timers: BTreeSet<(Instant, i64)>,
     out: usize,
     stored: usize,
+    /// What the payloads weigh that are in memory.
+    weight: usize,
     changes: BTreeMap<i64, Change>,
     /// Finished already, though the log is still to be read there: what a former owner wrote down above its cursor.
     settled: HashSet<i64>,
@@ -97,6 +101,7 @@ impl OwnedQueue {
             timers: BTreeSet::new(),
             out: 0,
             stored: 0,
+            weight: 0,
             changes: BTreeMap::new(),
             settled: dead.into_iter().collect(),
             trials,
@@ -206,6 +211,7 @@ impl OwnedQueue {
 
     fn enter_read(&mut self, offset: i64, message: Message, now: Instant) {
         let key = message.shared_key().cloned();
+        self.weight += message.weight();
         let item = Item {
             key: key.clone(),
             message: Some(message),
@@ -278,6 +284,7 @@ impl OwnedQueue {
             }
             self.set(offset, self.startable(offset));
         }
+        self.trials.settle(self.cursor);
     }
 
     /// When [`advance_time`](Self::advance_time) will next change something.
@@ -295,6 +302,7 @@ impl OwnedQueue {
         if let Some(item) = self.items.get_mut(&offset)
             && item.state == State::Wanted
         {
+            self.weight += message.weight();
             item.message = Some(message);
             self.set(offset, self.startable(offset));
         }
@@ -332,14 +340,43 @@ impl OwnedQueue {
         })
     }
 
+    /// Whether what killed its former owners is behind it, and that is still to be written down.
+    pub(super) fn has_recovered(&self) -> bool {
+        self.trials.has_recovered()
+    }
+
     /// Whether there is something to write down.
     pub(super) fn has_changes(&self) -> bool {
-        !self.changes.is_empty() || self.cursor != self.written
+        !self.changes.is_empty() || self.cursor != self.written || self.trials.has_recovered()
     }
 
     /// How many messages may be handed out at once.
     pub(super) fn ready(&self) -> usize {
         self.ready.len()
+    }
+
+    /// What the payloads weigh that are in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// The keyed messages of the retry table below an offset, and whether each is in its handler's hands.
+    pub(super) fn stored_below(&self, offset: i64) -> impl Iterator<Item = (i64, &Key, bool)> {
+        self.items
+            .iter()
+            .filter(move |(at, item)| **at < offset && item.stored)
+            .filter_map(|(&at, item)| {
+                let busy = matches!(item.state, State::Out(_) | State::Trying);
+                Some((at, item.key.as_ref()?, busy))
+            })
+    }
+
+    /// These messages of the retry table are another queue's now.
+    pub(super) fn moved(&mut self, offsets: &[i64], now: Instant) {
+        for &offset in offsets {
+            self.changes.remove(&offset);
+            self.remove(offset, now);
+        }
     }
 
     /// How many are out.

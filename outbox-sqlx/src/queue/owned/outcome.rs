@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use outbox_core::Message;
 use tokio::time::Instant;
 
 use super::item::State;
@@ -176,7 +177,8 @@ impl OwnedQueue {
         let Some(item) = self.items.get_mut(&offset) else {
             return;
         };
-        item.message = None;
+        let message = item.message.take();
+        self.weight -= message.map_or(0, |message| message.weight());
         let attempts = item.attempts;
         self.store(
             offset,
@@ -196,6 +198,7 @@ impl OwnedQueue {
         let Some(item) = self.items.remove(&offset) else {
             return;
         };
+        self.weight -= item.message.as_ref().map_or(0, Message::weight);
         if item.stored {
             self.stored -= 1;
             if offset >= self.read_to {

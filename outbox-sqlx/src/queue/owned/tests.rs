@@ -10,9 +10,7 @@ use outbox_core::Message;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::outcome::Outcome;
-use super::trial::Trials;
-use super::{Change, Changes, OwnedQueue, StoredItem};
+use super::{Change, Changes, Outcome, OwnedQueue, StoredItem, Trials};
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -81,6 +81,11 @@ impl Trials {
         }
     }
 
+    /// That is still to be written down.
+    pub(super) fn has_recovered(&self) -> bool {
+        self.recovered
+    }
+
     pub(super) fn take_recovered(&mut self) -> bool {
         std::mem::take(&mut self.recovered)
     }

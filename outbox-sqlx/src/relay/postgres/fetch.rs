@@ -5,13 +5,14 @@ use outbox_core::relay::{Fetch, Page};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgRow, PgTypeInfo, PgValueFormat, Postgres};
+use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgRow, PgTypeInfo, Postgres};
 use sqlx::{Encode, Row as _, Type, ValueRef as _};
 
+use crate::postgres::wire::{EPOCH, bytes, i64_of, integer, optional, unix};
 use crate::relay::error::Trouble;
 use crate::relay::page::{FIRST_DUE, PageBuilder, TypicalWeight, wants_everything};
-use crate::relay::row::StoredRow;
 use crate::relay::{count, mask};
+use crate::stored_row::StoredRow;
 
 const FETCH: &str = include_str!("../../../sql/postgres/relay_fetch.sql");
 const FETCH_PART: &str = include_str!("../../../sql/postgres/relay_fetch_part.sql");
@@ -106,45 +107,6 @@ fn stored(row: &PgRow) -> Result<StoredRow<'_>, Trouble> {
         hold: integer::<2>(row, HOLD, "hold")?,
         attempts: integer::<4>(row, ATTEMPTS, "attempts")?,
     })
-}
-
-fn optional(row: &PgRow, column: usize) -> Result<Option<&[u8]>, Trouble> {
-    let value = row.try_get_raw(column)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    match value.format() {
-        PgValueFormat::Binary => Ok(value.as_bytes().ok()),
-        PgValueFormat::Text => Err(Trouble::Unreadable("text format")),
-    }
-}
-
-fn bytes<'r>(row: &'r PgRow, column: usize, name: &'static str) -> Result<&'r [u8], Trouble> {
-    optional(row, column)?.ok_or(Trouble::Unreadable(name))
-}
-
-fn i64_of(bytes: &[u8]) -> Result<i64, Trouble> {
-    let bytes = bytes.try_into().map_err(|_| Trouble::Unreadable("bigint"))?;
-    Ok(i64::from_be_bytes(bytes))
-}
-
-/// A signed integer of so many bytes.
-fn integer<const BYTES: usize>(row: &PgRow, column: usize, name: &'static str) -> Result<i64, Trouble> {
-    let bytes: &[u8; BYTES] = bytes(row, column, name)?
-        .try_into()
-        .map_err(|_| Trouble::Unreadable(name))?;
-    let negative = bytes[0] & 0x80 != 0;
-    let mut wide = [if negative { 0xff } else { 0 }; 8];
-    wide[8 - BYTES..].copy_from_slice(bytes);
-    Ok(i64::from_be_bytes(wide))
-}
-
-/// Postgres counts microseconds from 2000-01-01; this many after 1970-01-01.
-const EPOCH: i64 = 946_684_800_000_000;
-
-/// Microseconds since 1970. Only `infinity` is cut; `-infinity` survives the way there and back.
-fn unix(postgres: i64) -> i64 {
-    postgres.saturating_add(EPOCH)
 }
 
 /// A timestamptz given as microseconds since 1970; below what Postgres knows, it is `-infinity`.

@@ -4,7 +4,7 @@
 
 mod fetch;
 mod lease;
-mod session;
+pub(crate) mod session;
 mod settle;
 mod wake;
 

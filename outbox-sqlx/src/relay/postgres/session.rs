@@ -11,7 +11,7 @@ const CHECK: &str = include_str!("../../../sql/postgres/relay_check.sql");
 const CHECK_VERSION: &str = include_str!("../../../sql/postgres/relay_check_version.sql");
 
 /// Begins a transaction whose loss would break a promise: it has reached the disk when its commit returns.
-pub(super) const BEGIN_DURABLE: &str = "BEGIN; SET LOCAL synchronous_commit = on";
+pub(crate) const BEGIN_DURABLE: &str = "BEGIN; SET LOCAL synchronous_commit = on";
 
 /// What the server is told to look for a dead peer after: idle, then probes.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
@@ -20,13 +20,21 @@ const KEEPALIVE_PROBES: &str = "3";
 
 /// Connects, and makes the session one for a relay.
 pub(super) async fn open(options: PgConnectOptions) -> Result<PgConnection, Trouble> {
-    let mut connection = options.application_name("outbox-relay").connect().await?;
-    settle(&mut connection).await?;
+    let mut connection = connect(options, "outbox-relay").await?;
     check(&mut connection).await?;
     Ok(connection)
 }
 
-async fn settle(connection: &mut PgConnection) -> Result<(), Trouble> {
+/// Connects under this name, and makes the session one that plans and commits as relays and queues want it.
+pub(crate) async fn connect(options: PgConnectOptions, name: &str) -> sqlx::Result<PgConnection> {
+    let mut connection = options.application_name(name).connect().await?;
+    settle(&mut connection).await?;
+    // What was cached while the session was not settled yet was planned for another.
+    connection.clear_cached_statements().await?;
+    Ok(connection)
+}
+
+async fn settle(connection: &mut PgConnection) -> sqlx::Result<()> {
     let milliseconds = |time: Duration| time.as_millis().to_string();
     let seconds = |time: Duration| time.as_secs().to_string();
     let off = |name| (name, "off".to_owned());
@@ -95,7 +103,5 @@ async fn check(connection: &mut PgConnection) -> Result<(), Trouble> {
             ));
         }
     }
-    // What was cached while the session was not settled yet was planned for another.
-    connection.clear_cached_statements().await?;
     Ok(())
 }

@@ -1,11 +1,12 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use outbox_core::Wake;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use tokio::task::JoinHandle;
 
-/// The channel that writers notify.
-const CHANNEL: &str = "outbox";
+use crate::postgres::{NOTIFY_CHANNEL, QUEUE_CHANNEL};
+
 /// The first wait before connecting again, doubled up to the longest.
 const RECONNECT_FIRST: Duration = Duration::from_millis(100);
 const RECONNECT_LONGEST: Duration = Duration::from_secs(10);
@@ -37,7 +38,15 @@ impl PostgresWakeListener {
     pub fn with_options(options: PgConnectOptions, wake: Wake) -> Self {
         let options = options.application_name("outbox-relay-listener");
         Self {
-            task: tokio::spawn(listen(options, wake)),
+            task: tokio::spawn(listen(options, NOTIFY_CHANNEL, Arc::new(move || wake.arm()))),
+        }
+    }
+
+    /// Listens for what is told to members of consumer groups instead.
+    pub(crate) fn for_queue(options: PgConnectOptions, heard: Arc<dyn Fn() + Send + Sync>) -> Self {
+        let options = options.application_name("outbox-consumer-listener");
+        Self {
+            task: tokio::spawn(listen(options, QUEUE_CHANNEL, heard)),
         }
     }
 }
@@ -48,15 +57,15 @@ impl Drop for PostgresWakeListener {
     }
 }
 
-async fn listen(options: PgConnectOptions, wake: Wake) {
+async fn listen(options: PgConnectOptions, channel: &'static str, heard: Arc<dyn Fn() + Send + Sync>) {
     let mut wait = RECONNECT_FIRST;
     loop {
-        match connect(&options).await {
+        match connect(&options, channel).await {
             Ok(listener) => {
                 wait = RECONNECT_FIRST;
                 // Something may have been said while nobody listened.
-                wake.arm();
-                if let Err(error) = hear(listener, &wake).await {
+                heard();
+                if let Err(error) = hear(listener, &*heard).await {
                     tracing::debug!(
                         error = &error as &dyn std::error::Error,
                         "the outbox listener lost its connection"
@@ -75,7 +84,7 @@ async fn listen(options: PgConnectOptions, wake: Wake) {
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
+async fn connect(options: &PgConnectOptions, channel: &str) -> Result<PgListener, sqlx::Error> {
     // The listener wants a pool to connect by; it gets one for itself.
     let pool = PgPoolOptions::new()
         .max_connections(1)
@@ -85,15 +94,15 @@ async fn connect(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> 
         .connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
+    listener.listen(channel).await?;
     Ok(listener)
 }
 
 /// Until the connection is lost or has been silent for long.
-async fn hear(mut listener: PgListener, wake: &Wake) -> Result<(), sqlx::Error> {
+async fn hear(mut listener: PgListener, told: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
     while let Ok(heard) = tokio::time::timeout(SILENCE, listener.try_recv()).await {
         match heard? {
-            Some(_) => wake.arm(),
+            Some(_) => told(),
             None => break,
         }
     }

@@ -1,14 +1,15 @@
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 use outbox_core::relay::{Fetch, Page};
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{Connection as _, Decode, Row as _, ValueRef as _};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::now;
 use crate::relay::error::Trouble;
 use crate::relay::page::{FIRST_DUE, PageBuilder, TypicalWeight, wants_everything};
-use crate::relay::row::StoredRow;
 use crate::relay::{count, mask};
+use crate::sqlite::cells::{bytes, integer, optional};
+use crate::stored_row::StoredRow;
 
 const FETCH: &str = include_str!("../../../sql/sqlite/relay_fetch.sql");
 const FETCH_PART: &str = include_str!("../../../sql/sqlite/relay_fetch_part.sql");
@@ -124,23 +125,4 @@ fn stored(row: &SqliteRow) -> Result<StoredRow<'_>, Trouble> {
         hold: integer(row, HOLD, "hold")?,
         attempts: integer(row, ATTEMPTS, "attempts")?,
     })
-}
-
-fn optional<'r, T>(row: &'r SqliteRow, column: usize, name: &'static str) -> Result<Option<T>, Trouble>
-where
-    T: Decode<'r, Sqlite>,
-{
-    let value = row.try_get_raw(column)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    T::decode(value).map(Some).map_err(|_| Trouble::Unreadable(name))
-}
-
-fn bytes<'r>(row: &'r SqliteRow, column: usize, name: &'static str) -> Result<&'r [u8], Trouble> {
-    optional(row, column, name)?.ok_or(Trouble::Unreadable(name))
-}
-
-fn integer(row: &SqliteRow, column: usize, name: &'static str) -> Result<i64, Trouble> {
-    optional(row, column, name)?.ok_or(Trouble::Unreadable(name))
 }

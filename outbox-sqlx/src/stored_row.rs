@@ -6,27 +6,38 @@ use outbox_core::relay::{DueCursor, Row};
 use outbox_core::{Headers, Limits, Message, MessageError, MessageId, Shard};
 use uuid::Uuid;
 
+/// A column is not what the statement asked for.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the database answered with an unreadable {0}")]
+pub(crate) struct Unreadable(pub(crate) &'static str);
+
+impl From<Unreadable> for sqlx::Error {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Decode(Box::new(unreadable))
+    }
+}
+
 /// A row as the database gave it, still in its buffers.
-pub(super) struct StoredRow<'a> {
-    pub(super) id: i64,
-    pub(super) message_id: &'a [u8],
-    pub(super) shard: i64,
-    pub(super) topic: &'a [u8],
-    pub(super) key: Option<&'a [u8]>,
-    pub(super) payload: &'a [u8],
-    pub(super) headers: &'a [u8],
+pub(crate) struct StoredRow<'a> {
+    pub(crate) id: i64,
+    pub(crate) message_id: &'a [u8],
+    pub(crate) shard: i64,
+    pub(crate) topic: &'a [u8],
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) payload: &'a [u8],
+    pub(crate) headers: &'a [u8],
     /// Microseconds since the Unix epoch.
-    pub(super) created_at: i64,
+    pub(crate) created_at: i64,
     /// Microseconds since the Unix epoch.
-    pub(super) due_at: Option<i64>,
-    pub(super) hold: i64,
-    pub(super) attempts: i64,
+    pub(crate) due_at: Option<i64>,
+    pub(crate) hold: i64,
+    pub(crate) attempts: i64,
 }
 
 /// Turns stored rows into messages. Whatever foreign code has put into the table comes out as a row: at worst
 /// one with a problem, which the relay can bury by its id.
 #[derive(Debug)]
-pub(super) struct RowReader {
+pub(crate) struct RowReader {
     /// The last row's topic, if it was a good one: most rows share it, and share its memory then.
     topic: Option<Arc<str>>,
     /// Payload and headers are what they are once they are stored; only their form counts.
@@ -34,7 +45,7 @@ pub(super) struct RowReader {
 }
 
 impl RowReader {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut limits = Limits::default()
             .with_payload_bytes(usize::MAX)
             .with_headers_bytes(usize::MAX);
@@ -42,7 +53,7 @@ impl RowReader {
         Self { topic: None, limits }
     }
 
-    pub(super) fn read(&mut self, stored: &StoredRow<'_>) -> Row {
+    pub(crate) fn read(&mut self, stored: &StoredRow<'_>) -> Row {
         let mut problem = None;
         let topic = self.topic(stored.topic, &mut problem);
         // The default content type adds no header; the stored headers, if any, say better right after.

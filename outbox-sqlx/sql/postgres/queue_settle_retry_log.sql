@@ -1,0 +1,10 @@
+-- Copies messages of the log to the retry table: [queue, offset, attempts, wait or null, in trial, error or null].
+-- Safe: run under queue_settle_lock; attempts never fall.
+INSERT INTO outbox_group_retry (group_id, queue_id, queue_offset, message_id, message_key, payload, headers, created_at, attempts, due_at, in_trial, last_error)
+SELECT $1, m.queue_id, m.queue_offset, m.message_id, m.message_key, m.payload, m.headers, m.created_at,
+       (e->>2)::integer, clock_timestamp() + (e->>3)::bigint * interval '1 microsecond', (e->>4)::boolean, e->>5
+  FROM json_array_elements($2::json) AS e
+  JOIN outbox_queue_message m ON m.queue_id = (e->>0)::integer AND m.queue_offset = (e->>1)::bigint
+ON CONFLICT (group_id, queue_id, queue_offset) DO UPDATE
+   SET attempts = greatest(outbox_group_retry.attempts, excluded.attempts), due_at = excluded.due_at,
+       in_trial = excluded.in_trial, last_error = coalesce(excluded.last_error, outbox_group_retry.last_error)

@@ -1,0 +1,3 @@
+-- Keeps everybody from appending to a topic until the transaction ends. Safe against deadlock: in the order in
+-- which appending locks.
+SELECT id, next_offset FROM outbox_queue WHERE topic_id = $1 ORDER BY id

@@ -1,0 +1,161 @@
+//! The queue on Postgres: what is not the same for every database.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{PgPool, Postgres, Row as _, ValueRef as _};
+
+use super::append::{Appended, Delayed, counts, created_at, headers_json};
+use super::database::{Notifications, QueueDatabase, queue_statements};
+use super::read::{PageBuilder, ReadFrom, StoredMessage};
+use super::statement::Arg;
+use crate::postgres::Notifier;
+use crate::postgres::wire::{bytes, integer, optional, unix};
+use crate::relay::PostgresWakeListener;
+use crate::relay::postgres::session;
+use crate::sql::sql;
+use crate::stored_row::Unreadable;
+
+const APPEND: &str = sql!("postgres/queue_append.sql");
+const DELAY: &str = sql!("postgres/queue_delay.sql");
+const READ: &str = sql!("postgres/queue_read.sql");
+
+/// A connection of a member's own.
+#[derive(Debug)]
+pub struct OwnConnection(PgConnection);
+
+impl Deref for OwnConnection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for OwnConnection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+impl QueueDatabase for Postgres {
+    type Lent = OwnConnection;
+
+    const KEEPS_CONNECTION: bool = true;
+    const APPENDS_ALONE: bool = true;
+    const BEGIN: &'static str = "BEGIN";
+    const BEGIN_DURABLE: &'static str = session::BEGIN_DURABLE;
+
+    async fn lend(pool: &PgPool) -> sqlx::Result<OwnConnection> {
+        let options = pool.connect_options().as_ref().clone();
+        session::connect(options, "outbox-consumer")
+            .await
+            .map(OwnConnection)
+    }
+
+    fn notifications(pool: &PgPool, heard: Arc<dyn Fn() + Send + Sync>) -> Option<Notifications> {
+        let options = pool.connect_options().as_ref().clone();
+        Some(Notifications {
+            notifier: Notifier::builder(options.clone()).for_queue().start(),
+            _listener: PostgresWakeListener::for_queue(options, heard),
+        })
+    }
+
+    async fn append(connection: &mut PgConnection, messages: &[Appended<'_>]) -> sqlx::Result<bool> {
+        let counts = counts(messages);
+        let queues: Vec<i32> = counts.keys().map(|&queue| int4(queue)).collect();
+        let numbers: Vec<i64> = counts.values().map(|&(count, _)| count).collect();
+        let siblings: Vec<i32> = counts.values().map(|&(_, siblings)| int4(siblings)).collect();
+        let ids: Vec<i32> = messages.iter().map(|m| int4(m.queue)).collect();
+        let places: Vec<i64> = messages.iter().map(|m| m.place).collect();
+        let message_ids: Vec<uuid::Uuid> = messages.iter().map(|m| m.message.id().0).collect();
+        let keys: Vec<Option<&str>> = messages.iter().map(|m| m.message.key()).collect();
+        let payloads: Vec<&[u8]> = messages.iter().map(|m| &m.message.payload()[..]).collect();
+        let headers: Vec<String> = messages.iter().map(|m| headers_json(m.message)).collect();
+        let created: Vec<i64> = messages.iter().map(|m| created_at(m.message)).collect();
+        let done = sqlx::query(APPEND)
+            .bind(queues)
+            .bind(numbers)
+            .bind(siblings)
+            .bind(ids)
+            .bind(places)
+            .bind(message_ids)
+            .bind(keys)
+            .bind(payloads)
+            .bind(headers)
+            .bind(created)
+            .execute(connection)
+            .await?;
+        Ok(done.rows_affected() == messages.len() as u64)
+    }
+
+    async fn delay(connection: &mut PgConnection, messages: &[Delayed<'_>]) -> sqlx::Result<()> {
+        let topics: Vec<i32> = messages.iter().map(|m| int4(m.topic)).collect();
+        let message_ids: Vec<uuid::Uuid> = messages.iter().map(|m| m.message.id().0).collect();
+        let keys: Vec<Option<&str>> = messages.iter().map(|m| m.message.key()).collect();
+        let payloads: Vec<&[u8]> = messages.iter().map(|m| &m.message.payload()[..]).collect();
+        let headers: Vec<String> = messages.iter().map(|m| headers_json(m.message)).collect();
+        let created: Vec<i64> = messages.iter().map(|m| created_at(m.message)).collect();
+        let after: Vec<Option<i64>> = messages.iter().map(|m| m.due.after).collect();
+        let at: Vec<Option<i64>> = messages.iter().map(|m| m.due.at).collect();
+        sqlx::query(DELAY)
+            .bind(topics)
+            .bind(message_ids)
+            .bind(keys)
+            .bind(payloads)
+            .bind(headers)
+            .bind(created)
+            .bind(after)
+            .bind(at)
+            .execute(connection)
+            .await
+            .map(drop)
+    }
+
+    async fn read(
+        connection: &mut PgConnection,
+        from: &[ReadFrom],
+        topics: &[i64],
+        page: &mut PageBuilder,
+    ) -> sqlx::Result<()> {
+        let queues: Vec<i32> = from.iter().map(|f| int4(f.queue)).collect();
+        let offsets: Vec<i64> = from.iter().map(|f| f.offset).collect();
+        let rows: Vec<i64> = from.iter().map(|f| f.rows).collect();
+        let topics: Vec<i32> = topics.iter().map(|&topic| int4(topic)).collect();
+        let mut answer = sqlx::query(READ)
+            .bind(queues)
+            .bind(offsets)
+            .bind(rows)
+            .bind(topics)
+            .fetch(connection);
+        while let Some(row) = answer.try_next().await? {
+            if row.try_get_raw(0)?.is_null() {
+                page.delayed_due = true;
+            } else {
+                page.take(stored(&row)?);
+            }
+        }
+        Ok(())
+    }
+
+    queue_statements!(postgres);
+}
+
+fn stored(row: &PgRow) -> Result<StoredMessage<'_>, Unreadable> {
+    Ok(StoredMessage {
+        queue: integer::<4>(row, 0, "queue_id")?,
+        offset: integer::<8>(row, 1, "queue_offset")?,
+        message_id: bytes(row, 2, "message_id")?,
+        key: optional(row, 3)?,
+        payload: bytes(row, 4, "payload")?,
+        headers: bytes(row, 5, "headers")?,
+        created_at: unix(integer::<8>(row, 6, "created_at")?),
+    })
+}
+
+/// Ids of topics and queues are `integer`.
+fn int4(id: i64) -> i32 {
+    i32::try_from(id).unwrap_or(i32::MAX)
+}

@@ -6,13 +6,15 @@
 //! * A handler that fails, **panics** or takes **too long** fails its own message: that one is tried again
 //!   with backoff, holding back its key only, and goes to the dead letters when its attempts are spent, or
 //!   at once where trying again can't help.
+//! * A message whose attempts were spent before it came (its process died at the last one, and the queue had
+//!   counted it before) is not handled: it is dead at once, for the reason `spent`.
 //! * What is received ahead is **bounded** in messages and bytes.
 //! * Asked to stop, it receives nothing more, finishes what is running up to a **deadline**, and gives the
 //!   rest back. When [`run`](Consumer::run) returns nothing is running any more.
 //!
 //! Metrics, by `topic` and `group`: the counters `outbox_consumer_handled_total`, `…_failed_total` (tried
 //! again), `…_dead_total` and `…_unsettled_total`, one for each delivery; `…_failures_total`, also by
-//! `reason` (`error`, `permanent`, `panic`, `timeout`); the histogram `outbox_consumer_handle_seconds`; and
+//! `reason` (`error`, `permanent`, `panic`, `timeout`, `spent`); the histogram `outbox_consumer_handle_seconds`; and
 //! by group alone `outbox_consumer_receive_errors_total`. Each message has a span `process <topic>`.
 //!
 //! ```

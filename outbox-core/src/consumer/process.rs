@@ -27,6 +27,11 @@ enum Failure {
     Error(HandleError),
     Panic(String),
     Timeout(Duration),
+    /// It was not even tried: what came before was all the attempts there are.
+    Spent {
+        made: u32,
+        allowed: u32,
+    },
 }
 
 impl Failure {
@@ -37,6 +42,7 @@ impl Failure {
             Self::Error(_) => "error",
             Self::Panic(_) => "panic",
             Self::Timeout(_) => "timeout",
+            Self::Spent { .. } => "spent",
         }
     }
 
@@ -45,6 +51,10 @@ impl Failure {
             Self::Error(error) => error.to_string(),
             Self::Panic(text) => text.clone(),
             Self::Timeout(timeout) => format!("the handler took longer than {timeout:?}"),
+            Self::Spent { made, allowed } => format!(
+                "attempts are spent: {made} were made and {allowed} are allowed; \
+                 the last one told no outcome, as when its process dies"
+            ),
         }
     }
 
@@ -52,6 +62,7 @@ impl Failure {
         match self {
             Self::Error(error) => error.retry(),
             Self::Panic(_) | Self::Timeout(_) => Retry::ByPolicy,
+            Self::Spent { .. } => Retry::Never,
         }
     }
 }
@@ -76,10 +87,16 @@ pub(super) async fn process(
         traceparent = delivery.message().headers().get(Headers::TRACEPARENT),
     );
     async move {
-        let started = Instant::now();
-        let failure = handle(&delivery, &*handler, config.handler_timeout).await.err();
-        metrics::histogram!("outbox_consumer_handle_seconds", "topic" => Arc::clone(&topic), "group" => Arc::clone(&group))
-            .record(started.elapsed());
+        let failure = match spent(&delivery, &config) {
+            Some(failure) => Some(failure),
+            None => {
+                let started = Instant::now();
+                let failure = handle(&delivery, &*handler, config.handler_timeout).await.err();
+                metrics::histogram!("outbox_consumer_handle_seconds", "topic" => Arc::clone(&topic), "group" => Arc::clone(&group))
+                    .record(started.elapsed());
+                failure
+            }
+        };
         let (outcome, settled) = settle(delivery, failure, &config, &topic, &group).await;
         match settled {
             Ok(()) => {
@@ -101,6 +118,14 @@ pub(super) async fn process(
     }
     .instrument(span)
     .await
+}
+
+/// Whether a delivery comes after the last attempt that its policy allows. A queue that counts attempts before they are
+/// made hands such a one out when the process that made the last one died of it; it must not take this one along too.
+fn spent(delivery: &Delivery, config: &Config) -> Option<Failure> {
+    let allowed = config.retry(delivery.message().topic()).max_attempts();
+    let made = delivery.attempt().saturating_sub(1);
+    (made >= allowed).then_some(Failure::Spent { made, allowed })
 }
 
 /// Runs the handler, within its time, and contains its panics.

@@ -1,9 +1,12 @@
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Consumer;
+use super::error::ConsumerError;
 use super::handler::Handler;
+use super::rate::{self, Rate};
 use crate::retry::{RetryPolicy, WhenSpent};
 use crate::subscriber::Subscriber;
 
@@ -20,6 +23,7 @@ pub(super) struct Config {
     pub(super) prefetch_bytes: usize,
     pub(super) handler_timeout: Duration,
     pub(super) drain_deadline: Duration,
+    pub(super) rate: Option<Rate>,
     pub(super) retry: RetryPolicy,
     pub(super) topic_retries: HashMap<Arc<str>, RetryPolicy>,
 }
@@ -42,6 +46,8 @@ pub struct ConsumerBuilder {
     handler: Arc<dyn Handler>,
     config: Config,
     prefetch: Option<usize>,
+    per_second: Option<u32>,
+    burst: Option<u32>,
 }
 
 impl ConsumerBuilder {
@@ -55,10 +61,13 @@ impl ConsumerBuilder {
                 prefetch_bytes: 16 * 1024 * 1024,
                 handler_timeout: Duration::from_secs(30),
                 drain_deadline: Duration::from_secs(30),
+                rate: None,
                 retry: RetryPolicy::DEFAULT,
                 topic_retries: HashMap::new(),
             },
             prefetch: None,
+            per_second: None,
+            burst: None,
         }
     }
 
@@ -97,6 +106,26 @@ impl ConsumerBuilder {
         self
     }
 
+    /// How many messages may start in a second, in the long run: a peak becomes a steady flow, and the rest of it waits
+    /// in the queue. Each attempt counts; one that waits here holds no slot of
+    /// [`concurrency`](Self::concurrency). The limit is this consumer's own: several members of a group have it each.
+    /// Default: no limit; 1 to 1,000,000.
+    ///
+    /// What is received ahead waits for the limit too. Where that takes longer than the lease allows it is given back,
+    /// so a low limit wants a small [`prefetch`](Self::prefetch).
+    pub fn rate_limit(mut self, per_second: u32) -> Self {
+        self.per_second = Some(per_second);
+        self
+    }
+
+    /// How many messages may start at once after a quiet time, within the
+    /// [`rate_limit`](Self::rate_limit). Default: a twentieth of what the limit allows in a second, at least 1. From a
+    /// hundredth of that, rounded up (less could not keep the rate, because timers are a little late), to 1,000,000.
+    pub fn rate_burst(mut self, messages: u32) -> Self {
+        self.burst = Some(messages);
+        self
+    }
+
     /// How often and how soon a failed message is tried again. Default: [`RetryPolicy::DEFAULT`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.config.retry = policy;
@@ -129,6 +158,7 @@ impl ConsumerBuilder {
         if config.prefetch_bytes == 0 {
             return Err(ConsumerError::PrefetchBytes);
         }
+        config.rate = checked_rate(self.per_second, self.burst)?;
         if config.handler_timeout.is_zero() {
             return Err(ConsumerError::HandlerTimeoutZero);
         }
@@ -160,47 +190,24 @@ impl ConsumerBuilder {
     }
 }
 
-/// A setting of a consumer that can't be. Nothing was started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConsumerError {
-    /// Out of range.
-    #[error("concurrency is {messages}, and must be 1 to {MAX_CONCURRENCY}")]
-    Concurrency {
-        /// What was asked for.
-        messages: usize,
-    },
-    /// Out of range.
-    #[error("prefetch is {messages}, and must be at most {MAX_CONCURRENCY}")]
-    Prefetch {
-        /// What was asked for.
-        messages: usize,
-    },
-    /// With it nothing would ever be received.
-    #[error("prefetch_bytes is 0, and must be at least 1")]
-    PrefetchBytes,
-    /// With it no message could ever be handled.
-    #[error("handler_timeout is 0, and must be longer")]
-    HandlerTimeoutZero,
-    /// A handler could still run when its message was given to another member already.
-    #[error(
-        "handler_timeout is {handler_timeout:?}, and must be shorter than the subscription's lease of {lease:?}"
-    )]
-    HandlerTimeoutNotBelowLease {
-        /// What was asked for.
-        handler_timeout: Duration,
-        /// How long the subscriber says that a delivery is its own.
-        lease: Duration,
-    },
-    /// A queue knows dead letters and no blocked or parked keys: only the outbox, on the sender's side, does.
-    /// A consumer that must not go past a message answers with a retryable error and many attempts.
-    #[error(
-        "the retry policy{} says {when_spent:?} when attempts are spent, and a consumer can only Skip", .topic.as_ref().map(|topic| format!(" of topic {topic:?}")).unwrap_or_default()
-    )]
-    WhenSpent {
-        /// The topic whose policy it is; `None` for the consumer's own.
-        topic: Option<String>,
-        /// What the policy says.
-        when_spent: WhenSpent,
-    },
+fn checked_rate(per_second: Option<u32>, burst: Option<u32>) -> Result<Option<Rate>, ConsumerError> {
+    let Some(per_second) = per_second else {
+        return match burst {
+            Some(_) => Err(ConsumerError::RateBurstWithoutLimit),
+            None => Ok(None),
+        };
+    };
+    let limit = NonZeroU32::new(per_second).filter(|limit| limit.get() <= rate::MAX_PER_SECOND);
+    let Some(limit) = limit else {
+        return Err(ConsumerError::RateLimit { per_second });
+    };
+    let least = rate::least_burst(per_second);
+    let messages = burst.unwrap_or_else(|| rate::default_burst(per_second));
+    match NonZeroU32::new(messages).filter(|_| (least..=rate::MAX_PER_SECOND).contains(&messages)) {
+        Some(burst) => Ok(Some(Rate {
+            per_second: limit,
+            burst,
+        })),
+        None => Err(ConsumerError::RateBurst { messages, least }),
+    }
 }

@@ -35,6 +35,11 @@ impl<T> Lanes<T> {
         !self.ready.is_empty()
     }
 
+    /// The one that [`take`](Self::take) would give.
+    pub(super) fn peek(&self) -> Option<&T> {
+        self.ready.front().map(|(_, item)| item)
+    }
+
     /// Takes one in, after everything of its key that is here.
     pub(super) fn offer(&mut self, key: Option<LaneKey>, item: T) {
         if let Some(key) = &key {

@@ -9,13 +9,15 @@
 //! * A message whose attempts were spent before it came (its process died at the last one, and the queue had
 //!   counted it before) is not handled: it is dead at once, for the reason `spent`.
 //! * What is received ahead is **bounded** in messages and bytes.
+//! * A [`rate_limit`](ConsumerBuilder::rate_limit) makes a steady flow of a peak, whose backlog stays in the queue.
 //! * Asked to stop, it receives nothing more, finishes what is running up to a **deadline**, and gives the
 //!   rest back. When [`run`](Consumer::run) returns nothing is running any more.
 //!
 //! Metrics, by `topic` and `group`: the counters `outbox_consumer_handled_total`, `…_failed_total` (tried
 //! again), `…_dead_total` and `…_unsettled_total`, one for each delivery; `…_failures_total`, also by
 //! `reason` (`error`, `permanent`, `panic`, `timeout`, `spent`); the histogram `outbox_consumer_handle_seconds`; and
-//! by group alone `outbox_consumer_receive_errors_total`. Each message has a span `process <topic>`.
+//! by group alone `outbox_consumer_receive_errors_total` and `outbox_consumer_rate_limited_total` (messages that the
+//! rate limit kept waiting although a slot was free: where most are, the limit is what the backlog grows by). Each message has a span `process <topic>`.
 //!
 //! ```
 //! use outbox_core::consumer::{Consumer, HandleError, StopReason};
@@ -49,10 +51,12 @@
 //! ```
 
 mod config;
+mod error;
 mod handler;
 mod intake;
 mod lanes;
 mod process;
+mod rate;
 mod run;
 mod stopped;
 
@@ -65,7 +69,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::subscriber::Subscriber;
-pub use config::{ConsumerBuilder, ConsumerError};
+pub use config::ConsumerBuilder;
+pub use error::ConsumerError;
 pub use handler::{HandleError, Handler};
 pub use stopped::{StopReason, Stopped};
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
@@ -12,6 +13,7 @@ use super::handler::Handler;
 use super::intake::intake;
 use super::lanes::{LaneKey, Lanes};
 use super::process::{Processed, process};
+use super::rate::Limiter;
 use super::stopped::{StopReason, Stopped};
 use crate::subscriber::{Delivery, Subscriber};
 
@@ -27,6 +29,9 @@ pub(super) async fn run(
     let mut work = Work {
         handler,
         group: Arc::clone(&group),
+        limiter: config.rate.map(|rate| Limiter::new(rate, Instant::now())),
+        start_at: None,
+        held_back: false,
         config,
         lanes: Lanes::new(),
         tasks: JoinSet::new(),
@@ -47,6 +52,7 @@ pub(super) async fn run(
                     None => break StopReason::Closed,
                 },
                 Some(ended) = work.tasks.join_next_with_id() => work.end(ended),
+                () = until(work.start_at) => {}
             }
         };
         // Leaving this scope drops a receive that has begun: what it would have returned comes again.
@@ -66,6 +72,11 @@ struct Work {
     handler: Arc<dyn Handler>,
     config: Arc<Config>,
     group: Arc<str>,
+    limiter: Option<Limiter>,
+    /// When something may start that is not allowed to yet.
+    start_at: Option<Instant>,
+    /// Whether the next in line was not allowed to start, although it could have.
+    held_back: bool,
     lanes: Lanes<Delivery>,
     tasks: JoinSet<Processed>,
     /// The key and the weight of each that runs, kept here because a task that is aborted can't tell.
@@ -104,16 +115,23 @@ impl Work {
     }
 
     fn start_what_may(&mut self) {
+        self.start_at = None;
         while self.tasks.len() < self.config.concurrency {
+            let Some(next) = self.lanes.peek() else {
+                break;
+            };
+            let in_time = self.leaves_time(next);
+            if in_time && let Err(at) = self.may_start() {
+                self.held_back = true;
+                self.start_at = Some(at);
+                break;
+            }
             let Some((key, delivery)) = self.lanes.take() else {
                 break;
             };
             let weight = delivery.message().weight();
-            if delivery
-                .lease_left()
-                .is_some_and(|left| left < self.config.handler_timeout)
-            {
-                // It might be another member's before its handler is through; it comes again, with a whole lease.
+            if !in_time {
+                // It comes again, with a whole lease.
                 drop(delivery);
                 self.finish(key, weight, false);
                 continue;
@@ -126,6 +144,26 @@ impl Work {
             ));
             self.started.insert(task.id(), (key, weight));
         }
+    }
+
+    /// Whether a delivery stays this member's until its handler is surely through.
+    fn leaves_time(&self, delivery: &Delivery) -> bool {
+        delivery
+            .lease_left()
+            .is_none_or(|left| left >= self.config.handler_timeout)
+    }
+
+    /// Asks the rate limit, if there is one; the error is when to ask again.
+    fn may_start(&mut self) -> Result<(), Instant> {
+        let Some(limiter) = &mut self.limiter else {
+            return Ok(());
+        };
+        limiter.start(1, Instant::now())?;
+        if std::mem::take(&mut self.held_back) {
+            metrics::counter!("outbox_consumer_rate_limited_total", "group" => Arc::clone(&self.group))
+                .increment(1);
+        }
+        Ok(())
     }
 
     /// Counts what a task did, and lets its key go on.
@@ -181,5 +219,13 @@ impl Work {
                 }
             }
         }
+    }
+}
+
+/// Waits until then; for ever when there is no such time.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -7,6 +7,7 @@ mod failures;
 mod handling;
 mod lease;
 mod order;
+mod rate;
 mod receiving;
 mod scripted;
 mod settings;

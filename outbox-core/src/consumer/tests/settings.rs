@@ -32,6 +32,24 @@ fn each_error_names_the_setting_and_its_value() {
         refused(|builder| builder.handler_timeout(20 * SECOND)).to_string(),
         "handler_timeout is 20s, and must be shorter than the subscription's lease of 20s"
     );
+    assert_eq!(
+        refused(|builder| builder.rate_limit(0)).to_string(),
+        "rate_limit is 0 a second, and must be 1 to 1000000"
+    );
+    assert_eq!(
+        refused(|builder| builder.rate_limit(1_000_001)),
+        ConsumerError::RateLimit {
+            per_second: 1_000_001
+        }
+    );
+    assert_eq!(
+        refused(|builder| builder.rate_limit(1_001).rate_burst(10)).to_string(),
+        "rate_burst is 10, and with this rate_limit must be 11 to 1000000"
+    );
+    assert_eq!(
+        refused(|builder| builder.rate_burst(10)),
+        ConsumerError::RateBurstWithoutLimit
+    );
 }
 
 #[test]

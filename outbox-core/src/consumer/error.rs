@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::config::MAX_CONCURRENCY;
+use super::config::{MAX_BATCH, MAX_BATCHED, MAX_CONCURRENCY};
 use super::rate::MAX_PER_SECOND;
 use crate::retry::WhenSpent;
 
@@ -23,6 +23,23 @@ pub enum ConsumerError {
     /// With it nothing would ever be received.
     #[error("prefetch_bytes is 0, and must be at least 1")]
     PrefetchBytes,
+    /// Out of range.
+    #[error("batch_messages is {messages}, and must be 1 to {MAX_BATCH}")]
+    BatchMessages {
+        /// What was asked for.
+        messages: usize,
+    },
+    /// Out of range.
+    #[error("{batches} batches of {messages} messages at the same time are more than {MAX_BATCHED} messages")]
+    Batched {
+        /// The concurrency that was asked for.
+        batches: usize,
+        /// How many messages each may have.
+        messages: usize,
+    },
+    /// Only a consumer of batches has batches: [`Consumer::batch_builder`](super::Consumer::batch_builder).
+    #[error("batch_messages or batch_wait is set, and the handler takes one message at a time")]
+    NoBatches,
     /// Out of range. A consumer that is to handle nothing is one that does not run.
     #[error("rate_limit is {per_second} a second, and must be 1 to {MAX_PER_SECOND}")]
     RateLimit {

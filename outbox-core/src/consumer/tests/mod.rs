@@ -1,6 +1,7 @@
 //! Each file is one promise of the runtime. Time is paused: a wait takes no time, and nothing sleeps to
 //! synchronise.
 
+mod batch;
 mod bounds;
 mod drain;
 mod failures;

@@ -237,6 +237,52 @@ async fn in_a_fallback_what_might_be_another_members_is_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_behind_one_that_is_given_back_for_its_lease_is_given_back_as_well() {
+    let first = [
+        ("k", 0),
+        ("k", 1),
+        ("k", 2),
+        ("k", 3),
+        ("y", 4),
+        ("y", 5),
+        ("y", 6),
+    ];
+    let later = [("m", 7), ("k", 8)];
+    let mut subscriber = Scripted::new([
+        Step::Deliver(first.to_vec()),
+        Step::Wait(8 * SECOND),
+        Step::Deliver(later.to_vec()),
+    ]);
+    subscriber.lease = Some(25 * SECOND);
+    let outcomes = Arc::clone(&subscriber.outcomes);
+    let calls = Calls::default();
+    let seen = calls.clone();
+    let builder = Consumer::batch_builder(subscriber, move |batch: Vec<Message>| {
+        seen.add(&batch);
+        async {
+            tokio::time::sleep(9 * SECOND).await;
+            Ok(())
+        }
+    });
+    let running = Running::start(
+        builder
+            .handler_timeout(10 * SECOND)
+            .batch_messages(3)
+            .concurrency(1)
+            .prefetch(10),
+    );
+    tokio::time::sleep(100 * SECOND).await;
+    running.stop().await;
+    // At 18 seconds 7 are left of the lease of 3, and 15 of those of 7 and 8.
+    assert_eq!(calls.all(), [vec![0, 1, 2], vec![4, 5, 6], vec![7]]);
+    let outcomes = outcomes.lock().unwrap();
+    assert!(
+        outcomes.contains(&Outcome::Dropped(3)) && outcomes.contains(&Outcome::Dropped(8)),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_is_not_full_waits_for_more_if_told_to() {
     let queue = MemoryQueue::new();
     let calls = Calls::default();

@@ -10,6 +10,7 @@ use crate::subscriber::{Acknowledge, Delivery, ReceiveError, Subscriber};
 /// What a subscriber does next. Unlike the memory queue it hands out several of a key at once, as brokers do.
 pub(super) enum Step {
     Deliver(Vec<(&'static str, u32)>),
+    Wait(Duration),
     Fail,
     Empty,
     Close,
@@ -67,6 +68,11 @@ impl Subscriber for Scripted {
             .lock()
             .unwrap()
             .push((max, tokio::time::Instant::now()));
+        if let Some(Step::Wait(wait)) = self.script.front() {
+            let wait = *wait;
+            tokio::time::sleep(wait).await;
+            self.script.pop_front();
+        }
         match self.script.pop_front() {
             Some(Step::Deliver(messages)) => {
                 let deliver = |(offset, (key, n)): (usize, (&str, u32))| {
@@ -91,7 +97,7 @@ impl Subscriber for Scripted {
             Some(Step::Fail) => Err(unavailable()),
             Some(Step::Empty) => Ok(Vec::new()),
             Some(Step::Close) => Err(ReceiveError::Closed),
-            None => std::future::pending().await,
+            Some(Step::Wait(_)) | None => std::future::pending().await,
         }
     }
 

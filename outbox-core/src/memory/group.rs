@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::Kept;
+use super::clock::Place;
 use super::dead::{DeadLetters, DeadRow};
 use super::queue::{FailedMessage, GroupQueue};
 use super::topic::Topic;
@@ -78,19 +79,12 @@ impl Backlog {
 
 impl Group {
     /// Registers the group for `topic`; where it is registered already its place stays.
-    pub(super) fn register(&mut self, name: &Arc<str>, topic: &Topic, from_beginning: bool) {
+    pub(super) fn register(&mut self, name: &Arc<str>, topic: &Topic, place: Place) {
         self.topics.entry(Arc::clone(name)).or_insert_with(|| {
-            let start = |queue: &super::topic::Log| {
-                if from_beginning {
-                    queue.first()
-                } else {
-                    queue.end()
-                }
-            };
             topic
                 .logs()
                 .iter()
-                .map(|log| GroupQueue::new(start(log)))
+                .map(|log| GroupQueue::new(log.offset_of(place)))
                 .collect()
         });
     }

@@ -40,6 +40,7 @@
 //! ```
 
 mod budget;
+mod clock;
 mod config;
 mod dead;
 mod delivery;
@@ -133,7 +134,9 @@ impl MemoryQueue {
         self.subscribe_from(Start::Beginning, group, topics)
     }
 
-    /// As [`MemoryQueue::subscribe`], and says where a group begins that is new to a topic.
+    /// As [`MemoryQueue::subscribe`], and says where a group begins that is new to a topic. The times of
+    /// [`Start::At`] are those of tokio's clock, counted from the time of day when the queue was made: a paused clock
+    /// works, and setting the computer's clock later changes nothing. A delayed message is appended when it is due.
     ///
     /// # Errors
     /// As [`MemoryQueue::subscribe`].
@@ -158,13 +161,7 @@ impl MemoryQueue {
         if self.shared.lock().closed {
             return Err(MemoryError::Closed);
         }
-        let from_beginning = start == Start::Beginning;
-        Ok(MemorySubscriber::join(
-            &self.shared,
-            group,
-            topics,
-            from_beginning,
-        ))
+        Ok(MemorySubscriber::join(&self.shared, group, topics, start))
     }
 
     /// What `group` has still to do; nothing for a group that does not exist.

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::clock::{Clock, Place};
 use super::config::{MAX_QUEUES, Settings};
 use super::error::MemoryError;
 use super::group::{Group, MemberId, Outcome, Taken};
@@ -18,6 +19,7 @@ use crate::message::{Due, Message};
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) budget: Arc<Budget>,
+    pub(super) clock: Clock,
     /// Told whenever a group may have finished everything.
     pub(super) idle: Notify,
     state: Mutex<State>,
@@ -28,6 +30,7 @@ impl Shared {
         Self {
             settings,
             budget: Budget::new(settings.capacity),
+            clock: Clock::new(),
             idle: Notify::new(),
             state: Mutex::new(State::default()),
         }
@@ -97,7 +100,7 @@ impl State {
         &mut self,
         group: &Arc<str>,
         topics: Vec<Arc<str>>,
-        from_beginning: bool,
+        place: Place,
         settings: &Settings,
         wake: Arc<Notify>,
     ) -> MemberId {
@@ -110,7 +113,7 @@ impl State {
                 .topics
                 .entry(Arc::clone(name))
                 .or_insert_with(|| Topic::new(settings.queues));
-            state.register(name, topic, from_beginning);
+            state.register(name, topic, place);
         }
         state.join(member, topics, wake);
         member
@@ -142,7 +145,7 @@ impl State {
                     appended.extend((0..topic.queues()).map(|queue| (Arc::clone(name), queue)));
                 }
                 _ => {
-                    let queue = topic.append(kept);
+                    let queue = topic.append(kept, now);
                     appended.push((Arc::clone(name), queue));
                 }
             }

@@ -1,15 +1,18 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::budget::Kept;
+use super::clock::Place;
+use crate::group::placement::{key_hash, queue_of};
 
 /// A topic: its queues, and the messages that are not due yet.
 pub(super) struct Topic {
     logs: Vec<Log>,
+    /// How many queues it was made with.
+    initial: u32,
     delayed: BinaryHeap<Delayed>,
     /// Numbers delayed messages in the order they were published.
     delayed_seq: u64,
@@ -23,6 +26,7 @@ impl Topic {
     pub(super) fn new(queues: u32) -> Self {
         Self {
             logs: (0..queues).map(|_| Log::default()).collect(),
+            initial: queues,
             delayed: BinaryHeap::new(),
             delayed_seq: 0,
             next_keyless: 0,
@@ -64,16 +68,16 @@ impl Topic {
         self.delayed.push(Delayed { due, seq, kept });
     }
 
-    /// Appends a message that is due, and returns its queue.
-    pub(super) fn append(&mut self, kept: Arc<Kept>) -> u32 {
+    /// Appends a message that was due `at` this time or is appended now, and returns its queue.
+    pub(super) fn append(&mut self, kept: Arc<Kept>, at: Instant) -> u32 {
         let queue = match kept.message.key() {
-            Some(key) => queue_of(key, self.queues()),
+            Some(key) => queue_of(key_hash(key), self.initial, self.queues()),
             None => {
                 self.next_keyless = (self.next_keyless + 1) % self.logs.len();
                 self.next_keyless as u32
             }
         };
-        self.logs[queue as usize].rows.push_back(kept);
+        self.logs[queue as usize].append(kept, at);
         queue
     }
 
@@ -81,18 +85,9 @@ impl Topic {
     pub(super) fn promote(&mut self, now: Instant, mut appended: impl FnMut(u32)) {
         while self.delayed.peek().is_some_and(|delayed| delayed.due <= now) {
             let Some(delayed) = self.delayed.pop() else { break };
-            appended(self.append(delayed.kept));
+            appended(self.append(delayed.kept, delayed.due));
         }
     }
-}
-
-/// One key always lands in one queue, for as long as the process lives.
-fn queue_of(key: &str, queues: u32) -> u32 {
-    /// Any constant: the same key must hash the same for every handle of the queue.
-    const SEED: u64 = 0x6f75_7462_6f78;
-    let hash = foldhash::quality::FixedState::with_seed(SEED).hash_one(key);
-    // The remainder is below `queues`, so it fits.
-    (hash % u64::from(queues)) as u32
 }
 
 /// One queue: messages at dense offsets, of which the front may be gone.
@@ -116,6 +111,29 @@ impl Log {
     pub(super) fn get(&self, offset: u64) -> Option<&Arc<Kept>> {
         let index = offset.checked_sub(self.first)?;
         self.rows.get(usize::try_from(index).ok()?)
+    }
+
+    /// Where a group begins to read.
+    pub(super) fn offset_of(&self, place: Place) -> u64 {
+        match place {
+            Place::Beginning => self.first,
+            Place::Now => self.end(),
+            Place::From(at) => self.first + self.appended_before(at) as u64,
+        }
+    }
+
+    /// How many of the rows were appended before this time.
+    fn appended_before(&self, at: Instant) -> usize {
+        self.rows
+            .partition_point(|kept| kept.appended().is_some_and(|appended| appended < at))
+    }
+
+    fn append(&mut self, kept: Arc<Kept>, at: Instant) {
+        // What became due is appended when somebody looks, and counts from when it was due: after the rows before it,
+        // because whoever appended those looked too.
+        let last = self.rows.back().and_then(|kept| kept.appended());
+        kept.append(last.map_or(at, |last| last.max(at)));
+        self.rows.push_back(kept);
     }
 
     /// Lets go of everything below `offset`: every group has read it.

@@ -8,6 +8,7 @@ mod delivery;
 mod members;
 mod model;
 mod order;
+mod start;
 
 use std::time::Duration;
 

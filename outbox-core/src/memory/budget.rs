@@ -49,6 +49,13 @@ impl Budget {
         messages < self.capacity.messages && bytes < self.capacity.bytes
     }
 
+    /// Whether the whole of a batch would fit.
+    pub(super) fn has_room_for(&self, batch: Usage) -> bool {
+        let Usage { messages, bytes } = self.usage();
+        messages.saturating_add(batch.messages) <= self.capacity.messages
+            && bytes.saturating_add(batch.bytes) <= self.capacity.bytes
+    }
+
     pub(super) fn capacity(&self) -> Capacity {
         self.capacity
     }

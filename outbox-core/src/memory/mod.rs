@@ -11,8 +11,9 @@
 //! * **Delayed** messages get their offset, and with it their place in their key's order, when they are
 //!   due. The clock is tokio's, so a paused one works.
 //! * **Dead letters** are kept per group with their error, and can be put back to their old places.
-//! * A message is let go when every group has finished it. What is kept is **bounded**: a full queue
-//!   refuses to take more, and never drops anything.
+//! * A message is let go when every group has finished it, or later, if a
+//!   [`retention`](MemoryQueueBuilder::retention) says so. What is kept is **bounded**: a full queue refuses to take
+//!   more, and never drops what a group has still to handle.
 //!
 //! It does not look for duplicates: that is the consumer's ledger's job.
 //!
@@ -256,7 +257,7 @@ impl MemoryQueue {
         for topic in removed.topics() {
             let queues = state.topics.get(topic).map_or(0, topic::Topic::queues);
             for queue in 0..queues {
-                state.forget_read(topic, queue);
+                state.forget_read(topic, queue, Instant::now());
             }
         }
         drop(state);

@@ -1,11 +1,13 @@
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::budget::Budget;
+use super::budget::{Budget, Usage};
 use super::clock::{Clock, Place};
 use super::config::{MAX_QUEUES, Settings};
 use super::error::MemoryError;
@@ -32,7 +34,10 @@ impl Shared {
             budget: Budget::new(settings.capacity),
             clock: Clock::new(),
             idle: Notify::new(),
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State {
+                retention: settings.retention,
+                ..State::default()
+            }),
         }
     }
 
@@ -69,6 +74,7 @@ pub(super) struct State {
     pub(super) topics: HashMap<Arc<str>, Topic>,
     pub(super) groups: HashMap<Arc<str>, Group>,
     pub(super) closed: bool,
+    retention: Duration,
     next_member: MemberId,
     next_token: u64,
 }
@@ -106,7 +112,9 @@ impl State {
     ) -> MemberId {
         let member = self.next_member;
         self.next_member += 1;
-        self.promote(&topics, Instant::now());
+        let now = Instant::now();
+        self.promote(&topics, now);
+        self.forget_old(&topics, now);
         let state = self.groups.entry(Arc::clone(group)).or_default();
         for name in &topics {
             let topic = self
@@ -150,7 +158,7 @@ impl State {
                 }
             }
         }
-        self.announce(appended);
+        self.announce(appended, now);
     }
 
     /// Appends what has become due in these topics.
@@ -161,18 +169,18 @@ impl State {
                 topic.promote(now, |queue| appended.push((Arc::clone(name), queue)));
             }
         }
-        self.announce(appended);
+        self.announce(appended, now);
     }
 
     /// Wakes those who may receive from these queues, and lets go of what nobody will ever read.
-    fn announce(&mut self, mut queues: Vec<QueueName>) {
+    fn announce(&mut self, mut queues: Vec<QueueName>, now: Instant) {
         queues.sort_unstable();
         queues.dedup();
         for (topic, queue) in &queues {
             for group in self.groups.values() {
                 group.wake(topic, *queue);
             }
-            self.forget_read(topic, *queue);
+            self.forget_read(topic, *queue, now);
         }
     }
 
@@ -206,28 +214,81 @@ impl State {
         read.sort_unstable();
         read.dedup();
         for (topic, queue) in read {
-            self.forget_read(&topic, queue);
+            self.forget_read(&topic, queue, now);
         }
         Some(answer)
     }
 
-    /// Lets a log go as far as every group has read it: what is not finished of it is kept by its group.
-    /// Without any group the log stays, for the one that will come, unless its topic was declared optional.
-    pub(super) fn forget_read(&mut self, topic: &str, queue: u32) {
+    /// Lets a log go as far as every group has read it and it is older than the retention: what is not finished of it
+    /// is kept by its group.
+    pub(super) fn forget_read(&mut self, topic: &str, queue: u32, now: Instant) {
+        // Before the clock began there was no message.
+        let Some(until) = now.checked_sub(self.retention) else {
+            return;
+        };
+        let below = self.read_by_all(topic, queue);
+        if let Some(topic) = self.topics.get_mut(topic) {
+            topic.log_mut(queue).truncate_below(below, until);
+        }
+    }
+
+    /// Lets go of what is too old in all queues of these topics.
+    fn forget_old(&mut self, topics: &[Arc<str>], now: Instant) {
+        for name in topics {
+            let queues = self.topics.get(name).map_or(0, Topic::queues);
+            for queue in 0..queues {
+                self.forget_read(name, queue, now);
+            }
+        }
+    }
+
+    /// The offset below which every group has read. Without any group a log waits for the one that will come, unless
+    /// its topic was declared optional.
+    fn read_by_all(&self, topic: &str, queue: u32) -> u64 {
         let lowest = self
             .groups
             .values()
             .filter_map(|group| group.cursor(topic, queue))
             .min();
-        let Some(topic) = self.topics.get_mut(topic) else {
+        match (lowest, self.topics.get(topic)) {
+            (Some(lowest), _) => lowest,
+            (None, Some(topic)) if !topic.keep_without_group => topic.log(queue).end(),
+            (None, _) => 0,
+        }
+    }
+
+    /// Makes room for a batch, as far as that is possible without what any group has still to read: the oldest of what
+    /// is only kept for its retention goes.
+    pub(super) fn make_room(&mut self, batch: Usage, budget: &Budget) {
+        if self.retention.is_zero() || budget.has_room_for(batch) {
             return;
-        };
-        let below = match lowest {
-            Some(lowest) => lowest,
-            None if topic.keep_without_group => return,
-            None => topic.log(queue).end(),
-        };
-        topic.log_mut(queue).truncate_below(below);
+        }
+        let mut oldest: BinaryHeap<Reverse<(Instant, QueueName, u64)>> = BinaryHeap::new();
+        for (name, topic) in &self.topics {
+            for queue in 0..topic.queues() {
+                let below = self.read_by_all(name, queue);
+                if topic.log(queue).first() < below
+                    && let Some(appended) = topic.log(queue).first_appended()
+                {
+                    oldest.push(Reverse((appended, (Arc::clone(name), queue), below)));
+                }
+            }
+        }
+        while !budget.has_room_for(batch) {
+            let Some(Reverse((appended, (name, queue), below))) = oldest.pop() else {
+                break;
+            };
+            let Some(topic) = self.topics.get_mut(&name) else {
+                continue;
+            };
+            let log = topic.log_mut(queue);
+            log.truncate_below(below.min(log.first() + 1), appended);
+            if log.first() < below
+                && let Some(appended) = log.first_appended()
+            {
+                oldest.push(Reverse((appended, (name, queue), below)));
+            }
+        }
     }
 }
 

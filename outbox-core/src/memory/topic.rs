@@ -136,11 +136,20 @@ impl Log {
         self.rows.push_back(kept);
     }
 
-    /// Lets go of everything below `offset`: every group has read it.
-    pub(super) fn truncate_below(&mut self, offset: u64) {
+    /// When the first row was appended.
+    pub(super) fn first_appended(&self) -> Option<Instant> {
+        self.rows.front()?.appended()
+    }
+
+    /// Lets go of what is below `offset`, because every group has read it, and was appended `until` then or before.
+    pub(super) fn truncate_below(&mut self, offset: u64, until: Instant) {
         let read = offset.saturating_sub(self.first).min(self.rows.len() as u64);
-        self.rows.drain(..read as usize);
-        self.first += read;
+        let old = self
+            .rows
+            .partition_point(|kept| kept.appended().is_some_and(|appended| appended <= until));
+        let gone = read.min(old as u64);
+        self.rows.drain(..gone as usize);
+        self.first += gone;
     }
 }
 

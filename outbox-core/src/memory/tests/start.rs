@@ -6,15 +6,7 @@ use crate::group::Start;
 /// Reads all that is there for a new group.
 async fn replay(queue: &MemoryQueue, start: Start, group: &str) -> Vec<u32> {
     let mut subscriber = queue.subscribe_from(start, group, [TOPIC]).unwrap();
-    let mut all = Vec::new();
-    loop {
-        let received = here(&mut subscriber);
-        if received.is_empty() {
-            return sorted(all);
-        }
-        all.extend(numbers(&received));
-        ack_all(received).await;
-    }
+    sorted(handle_all(&mut subscriber).await)
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,20 @@ pub enum MemoryError {
         /// How many were asked for.
         asked: u32,
     },
+    /// A group is there from its first member on.
+    #[error("there is no consumer group {group:?}")]
+    UnknownGroup {
+        /// The group.
+        group: String,
+    },
+    /// A group has a place only in topics that a member of it has subscribed to.
+    #[error("group {group:?} is not registered for topic {topic:?}")]
+    NotRegistered {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+    },
     /// [`MemoryQueue::close`](super::MemoryQueue::close) was called.
     #[error("the memory queue is closed")]
     Closed,

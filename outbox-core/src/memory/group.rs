@@ -23,6 +23,8 @@ pub(super) struct Group {
     topics: BTreeMap<Arc<str>, Vec<GroupQueue>>,
     members: BTreeMap<MemberId, Member>,
     dead: DeadLetters,
+    /// Whether nothing is handed out.
+    paused: bool,
 }
 
 struct Member {
@@ -154,6 +156,31 @@ impl Group {
         }
     }
 
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+        self.wake_all();
+    }
+
+    /// Begins anew from this place of a topic's queues. False when it is not registered for the topic.
+    pub(super) fn seek(&mut self, name: &str, topic: &Topic, place: Place, now: Instant) -> bool {
+        let Some(queues) = self.topics.get_mut(name) else {
+            return false;
+        };
+        for (queue, log) in queues.iter_mut().zip(topic.logs()) {
+            queue.seek(log, place, now);
+        }
+        self.wake_all();
+        true
+    }
+
     pub(super) fn is_member(&self, member: MemberId) -> bool {
         self.members.contains_key(&member)
     }
@@ -175,7 +202,8 @@ impl Group {
             return (taken, None);
         };
         let count = state.queues.len();
-        if count == 0 {
+        // Whoever resumes a group, or gives a member a queue, wakes it.
+        if count == 0 || self.paused {
             return (taken, None);
         }
         state.turn = (state.turn + 1) % count;
@@ -262,7 +290,7 @@ impl Group {
         for row in rows {
             let topic = Arc::clone(row.kept.message.shared_topic());
             if let Some(queue) = self.queue_mut(&topic, row.queue) {
-                queue.enter(row.offset, row.kept, now);
+                queue.enter_again(row.offset, row.kept, now);
             }
             self.wake(&topic, row.queue);
         }

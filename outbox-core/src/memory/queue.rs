@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashSet};
 use tokio::time::Instant;
 
 use super::budget::Kept;
+use super::clock::Place;
 use super::config::MAX_DELAY;
 use super::group::MemberId;
 use super::topic::Log;
@@ -231,8 +232,35 @@ impl GroupQueue {
         }
     }
 
-    /// Puts a message in that was read before, at its old place in its key's order: a redrive.
-    pub(super) fn enter(&mut self, offset: u64, kept: Arc<Kept>, now: Instant) {
+    /// Forgets what was read, and reads on from a place: nobody's outcomes are taken any more. What only this queue keeps
+    /// comes again, if it is from the place on.
+    pub(super) fn seek(&mut self, log: &Log, place: Place, now: Instant) {
+        let mut fresh = Self::new(log.offset_of(place));
+        fresh.assigned = self.assigned;
+        let mut kept_here: Vec<(u64, Item)> = std::mem::take(&mut self.items)
+            .into_iter()
+            .filter(|(offset, item)| {
+                let included = |appended| place.includes(appended);
+                *offset < log.first() && item.kept.appended().is_some_and(included)
+            })
+            .collect();
+        kept_here.sort_unstable_by_key(|&(offset, _)| offset);
+        for (offset, item) in kept_here {
+            fresh.enter(offset, item.kept, now);
+        }
+        *self = fresh;
+    }
+
+    /// Puts a message in that was read before, at its old place in its key's order: a redrive. One that comes anyway,
+    /// because the group was moved back, comes once.
+    pub(super) fn enter_again(&mut self, offset: u64, kept: Arc<Kept>, now: Instant) {
+        if offset < self.cursor && !self.items.contains_key(&offset) {
+            self.enter(offset, kept, now);
+        }
+    }
+
+    /// Puts a message in, at its place in its key's order.
+    fn enter(&mut self, offset: u64, kept: Arc<Kept>, now: Instant) {
         let key = kept.message.shared_key().cloned();
         self.items.insert(
             offset,

@@ -12,6 +12,7 @@ use super::clock::{Clock, Place};
 use super::config::{MAX_QUEUES, Settings};
 use super::error::MemoryError;
 use super::group::{Group, MemberId, Outcome, Taken};
+use super::groups::unknown;
 use super::queue::later;
 use super::topic::Topic;
 use crate::group::QueueName;
@@ -217,6 +218,29 @@ impl State {
             self.forget_read(&topic, queue, now);
         }
         Some(answer)
+    }
+
+    /// Moves a group's place in all queues of a topic.
+    pub(super) fn seek(&mut self, group: &str, topic: &str, place: Place) -> Result<(), MemoryError> {
+        let now = Instant::now();
+        let name: Arc<str> = topic.into();
+        let topics = std::slice::from_ref(&name);
+        // Otherwise what is due by now, or too old, would be on the wrong side.
+        self.promote(topics, now);
+        self.forget_old(topics, now);
+        let state = self.groups.get_mut(group).ok_or_else(|| unknown(group))?;
+        let moved = self
+            .topics
+            .get(topic)
+            .is_some_and(|log| state.seek(topic, log, place, now));
+        if !moved {
+            return Err(MemoryError::NotRegistered {
+                group: group.to_owned(),
+                topic: topic.to_owned(),
+            });
+        }
+        self.forget_old(topics, now);
+        Ok(())
     }
 
     /// Lets a log go as far as every group has read it and it is older than the retention: what is not finished of it

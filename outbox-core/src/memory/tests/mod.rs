@@ -5,6 +5,7 @@ mod bounds;
 mod dead;
 mod delay;
 mod delivery;
+mod groups;
 mod members;
 mod model;
 mod order;

@@ -2,7 +2,7 @@
 //! messages need not outlive the process (their outbox does).
 //!
 //! * A **topic** has some queues (8, or as declared); a key always lands in the same one, messages
-//!   without a key take turns. Offsets in a queue are dense.
+//!   without a key take turns. Offsets in a queue are dense. A topic can [grow](MemoryQueue::grow_topic).
 //! * Every **group** sees every message once; its members share the queues fairly, and a queue has one
 //!   member at a time. A member that joins gets its share once what is in flight is finished; one that
 //!   leaves or is dropped frees its own at once.
@@ -48,6 +48,7 @@ mod delivery;
 mod error;
 mod group;
 mod groups;
+mod growth;
 mod publisher;
 mod queue;
 mod state;
@@ -101,12 +102,25 @@ impl MemoryQueue {
     }
 
     /// Declares a topic with so many queues: the number of members that can share it. Declaring it again
-    /// with the same number changes nothing.
+    /// with the same number, or with the one it has [grown](Self::grow_topic) to, changes nothing.
     ///
     /// # Errors
     /// The number is out of range, or the topic is there with another one.
     pub fn declare_topic(&self, topic: impl Into<Arc<str>>, queues: u32) -> Result<(), MemoryError> {
         self.shared.lock().declare(&topic.into(), queues, true)
+    }
+
+    /// Gives a topic more queues, up to this number; as many as it has change nothing. Each new queue takes over about half
+    /// of the keys of one older queue ([`placement`](crate::group::placement)); all other keys stay where they are.
+    ///
+    /// Keys keep their order. A group gets nothing from a new queue before it has read all that was in the older one when
+    /// that was split. From then on a key that has moved waits in the new queue until what was read of it in the older one
+    /// is finished, so that a message that fails holds back its own key and nothing else.
+    ///
+    /// # Errors
+    /// There is no such topic, it has more queues already, or the number is above 1,024. Nothing was added.
+    pub fn grow_topic(&self, topic: &str, queues: u32) -> Result<(), MemoryError> {
+        self.shared.lock().grow(topic, queues)
     }
 
     /// Declares a topic whose messages need not be kept while no group is registered for it, such as
@@ -232,11 +246,12 @@ impl MemoryQueue {
     }
 
     fn redrive_some(&self, group: &str, id: Option<MessageId>) -> usize {
-        let mut state = self.shared.lock();
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
         state
             .groups
             .get_mut(group)
-            .map_or(0, |group| group.redrive(id, Instant::now()))
+            .map_or(0, |group| group.redrive(id, &state.topics, Instant::now()))
     }
 
     /// Throws the dead letters of the message `id` away, and returns how many there were.

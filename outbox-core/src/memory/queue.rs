@@ -28,6 +28,8 @@ pub(super) struct GroupQueue {
     items: HashMap<u64, Item>,
     /// The unfinished messages of each key.
     lanes: HashMap<Arc<str>, Lane>,
+    /// Keys whose turn is in another queue of the topic: see `growth`.
+    held: HashSet<Arc<str>>,
     /// Those that may be handed out, by offset.
     ready: BTreeSet<u64>,
     /// Those that are out.
@@ -86,6 +88,7 @@ impl GroupQueue {
             cursor,
             items: HashMap::default(),
             lanes: HashMap::default(),
+            held: HashSet::default(),
             ready: BTreeSet::new(),
             out: HashSet::default(),
             timers: BTreeSet::new(),
@@ -143,17 +146,62 @@ impl GroupQueue {
         self.assigned == Some(member) && (self.out.is_empty() || self.holder == Some(member))
     }
 
-    /// Lets time pass: waits that ended, leases that ran out.
-    pub(super) fn advance(&mut self, now: Instant) {
+    /// Lets time pass: waits that ended, leases that ran out. Whether any lease did.
+    pub(super) fn advance(&mut self, now: Instant) -> bool {
+        let mut ran_out = false;
         while let Some(&(at, offset)) = self.timers.first() {
             if at > now {
                 break;
             }
+            ran_out |= self.out.contains(&offset);
             self.give_back(offset, now);
+        }
+        ran_out
+    }
+
+    /// The key of a message that is not finished.
+    pub(super) fn key_of(&self, offset: u64) -> Option<Arc<str>> {
+        self.items.get(&offset)?.kept.message.shared_key().cloned()
+    }
+
+    /// Whether there is a message of the key that was read and is not finished.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        self.lanes.contains_key(key)
+    }
+
+    /// Whether a message of the key is out.
+    pub(super) fn is_key_out(&self, key: &str) -> bool {
+        self.lanes
+            .get(key)
+            .is_some_and(|lane| self.out.contains(&lane.current))
+    }
+
+    /// The keys of which messages were read and are not finished.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.lanes.keys()
+    }
+
+    /// The keys of which nothing may be handed out here.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.held.iter()
+    }
+
+    /// Hands out nothing of the key until it is let go; one that is out stays so.
+    pub(super) fn hold(&mut self, key: &Arc<str>, now: Instant) {
+        if self.has_key(key) && self.held.insert(Arc::clone(key)) {
+            self.elect(key, now);
         }
     }
 
-    /// Hands out the ready message with the lowest offset.
+    /// The key's turn is here.
+    pub(super) fn let_go(&mut self, key: &Arc<str>, now: Instant) {
+        if self.held.remove(key) {
+            self.elect(key, now);
+        }
+    }
+
+    /// Hands out the ready message with the lowest offset. `has_older` says whether another queue has earlier messages of
+    /// a key.
     pub(super) fn take(
         &mut self,
         member: MemberId,
@@ -161,6 +209,7 @@ impl GroupQueue {
         token: u64,
         lease: Option<Duration>,
         now: Instant,
+        has_older: impl Fn(&str) -> bool,
     ) -> Option<(u64, &Item)> {
         if !self.is_open_to(member) {
             return None;
@@ -168,6 +217,12 @@ impl GroupQueue {
         // Reading stops at the first message whose key is free; those of busy keys go behind.
         while self.ready.is_empty() {
             let kept = Arc::clone(log.get(self.cursor)?);
+            if let Some(key) = kept.message.shared_key()
+                && !self.has_key(key)
+                && has_older(key)
+            {
+                self.held.insert(Arc::clone(key));
+            }
             self.enter(self.cursor, kept, now);
             self.cursor += 1;
         }
@@ -317,6 +372,7 @@ impl GroupQueue {
         };
         let Some(&first) = lane.offsets.first() else {
             self.lanes.remove(key);
+            self.held.remove(key);
             return;
         };
         let before = lane.current;
@@ -330,7 +386,12 @@ impl GroupQueue {
             self.set(before, ItemState::Behind);
         }
         if let Some(item) = self.items.get(&first) {
-            let state = item.ready_or_waiting(now);
+            let held = self.held.contains(key);
+            let state = if held {
+                ItemState::Behind
+            } else {
+                item.ready_or_waiting(now)
+            };
             self.set(first, state);
         }
     }

@@ -55,13 +55,14 @@ impl Shared {
         delivery: (u64, u64),
         outcome: Outcome,
     ) -> bool {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         let Some(group) = state.groups.get_mut(group) else {
             return false;
         };
-        let taken = group.settle(queue, delivery, outcome, Instant::now());
+        let taken = group.settle(&state.topics, queue, delivery, outcome, Instant::now());
         let finished = group.is_finished(queue.0, queue.1);
-        drop(state);
+        drop(guard);
         if finished {
             self.idle.notify_waiters();
         }
@@ -92,7 +93,8 @@ impl State {
             .topics
             .entry(Arc::clone(topic))
             .or_insert_with(|| Topic::new(queues));
-        if declared.queues() != queues {
+        // Whoever made a topic may go on to say so when it has grown.
+        if declared.queues() != queues && declared.initial() != queues {
             return Err(MemoryError::TopicExists {
                 topic: topic.to_string(),
                 queues: declared.queues(),
@@ -100,6 +102,35 @@ impl State {
             });
         }
         declared.keep_without_group = keep;
+        Ok(())
+    }
+
+    pub(super) fn grow(&mut self, name: &str, queues: u32) -> Result<(), MemoryError> {
+        let topic = self
+            .topics
+            .get_mut(name)
+            .ok_or_else(|| MemoryError::UnknownTopic {
+                topic: name.to_owned(),
+            })?;
+        if queues > MAX_QUEUES {
+            return Err(MemoryError::QueuesOutOfRange {
+                topic: name.to_owned(),
+                queues,
+            });
+        }
+        if queues < topic.queues() {
+            return Err(MemoryError::TopicShrinks {
+                topic: name.to_owned(),
+                queues: topic.queues(),
+                asked: queues,
+            });
+        }
+        while topic.queues() < queues {
+            topic.grow();
+        }
+        for group in self.groups.values_mut() {
+            group.grow(name, queues);
+        }
         Ok(())
     }
 
@@ -130,7 +161,7 @@ impl State {
 
     pub(super) fn leave(&mut self, group: &str, member: MemberId) {
         if let Some(group) = self.groups.get_mut(group) {
-            group.leave(member, Instant::now());
+            group.leave(member, &self.topics, Instant::now());
         }
     }
 

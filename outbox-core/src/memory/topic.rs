@@ -6,13 +6,15 @@ use tokio::time::Instant;
 
 use super::budget::Kept;
 use super::clock::Place;
-use crate::group::placement::{key_hash, queue_of};
+use crate::group::placement::{key_hash, parent_of, queue_of};
 
 /// A topic: its queues, and the messages that are not due yet.
 pub(super) struct Topic {
     logs: Vec<Log>,
     /// How many queues it was made with.
     initial: u32,
+    /// Of each queue that came later: the end of its parent when that was split.
+    splits: Vec<u64>,
     delayed: BinaryHeap<Delayed>,
     /// Numbers delayed messages in the order they were published.
     delayed_seq: u64,
@@ -27,6 +29,7 @@ impl Topic {
         Self {
             logs: (0..queues).map(|_| Log::default()).collect(),
             initial: queues,
+            splits: Vec::new(),
             delayed: BinaryHeap::new(),
             delayed_seq: 0,
             next_keyless: 0,
@@ -36,6 +39,45 @@ impl Topic {
 
     pub(super) fn queues(&self) -> u32 {
         self.logs.len() as u32
+    }
+
+    /// How many queues it was made with.
+    pub(super) fn initial(&self) -> u32 {
+        self.initial
+    }
+
+    /// Whether it has more queues than it was made with.
+    pub(super) fn has_grown(&self) -> bool {
+        !self.splits.is_empty()
+    }
+
+    /// Adds a queue, which takes over about half of the keys of another one.
+    pub(super) fn grow(&mut self) {
+        if let Some(parent) = parent_of(self.queues(), self.initial) {
+            self.splits.push(self.log(parent).end());
+            self.logs.push(Log::default());
+        }
+    }
+
+    /// The queue that this one was split from, and the offset there below which the messages are that were appended before;
+    /// `None` for one that was there from the beginning.
+    pub(super) fn split_of(&self, queue: u32) -> Option<(u32, u64)> {
+        let parent = parent_of(queue, self.initial)?;
+        let split = self.splits.get((queue - self.initial) as usize)?;
+        Some((parent, *split))
+    }
+
+    /// Whether a group that has read a queue from `before` up to `after` has thereby read it up to a split.
+    pub(super) fn opens(&self, queue: u32, before: u64, after: u64) -> bool {
+        before < after
+            && (self.initial..self.queues())
+                .filter_map(|child| self.split_of(child))
+                .any(|(parent, split)| parent == queue && before < split && split <= after)
+    }
+
+    /// The queue of the messages that are appended with this key.
+    pub(super) fn queue_of(&self, key: &str) -> u32 {
+        queue_of(key_hash(key), self.initial, self.queues())
     }
 
     pub(super) fn log(&self, queue: u32) -> &Log {
@@ -71,7 +113,7 @@ impl Topic {
     /// Appends a message that was due `at` this time or is appended now, and returns its queue.
     pub(super) fn append(&mut self, kept: Arc<Kept>, at: Instant) -> u32 {
         let queue = match kept.message.key() {
-            Some(key) => queue_of(key_hash(key), self.initial, self.queues()),
+            Some(key) => self.queue_of(key),
             None => {
                 self.next_keyless = (self.next_keyless + 1) % self.logs.len();
                 self.next_keyless as u32

@@ -6,6 +6,7 @@ mod dead;
 mod delay;
 mod delivery;
 mod groups;
+mod growth;
 mod members;
 mod model;
 mod order;

@@ -10,7 +10,7 @@ use crate::group::Start;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     base: Instant,
-    time_of_day: SystemTime,
+    pub(super) time_of_day: SystemTime,
 }
 
 /// A [`Start`] on the queue's clock.

@@ -7,6 +7,7 @@ mod drain;
 mod failures;
 mod handling;
 mod lease;
+mod metrics;
 mod order;
 mod rate;
 mod receiving;

@@ -84,6 +84,22 @@ async fn a_key_that_has_moved_waits_for_its_messages_in_the_old_queue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_that_waits_for_a_new_queue_is_woken_when_the_old_one_was_read() {
+    let it = Grows::new();
+    let mut a = it.queue.subscribe("g", [TOPIC]).unwrap();
+    it.publish(&it.staying[0], 1).await;
+    it.grow();
+    it.publish(&it.moving[0], 2).await;
+    let mut b = it.queue.subscribe("g", [TOPIC]).unwrap();
+    let waiting = tokio::spawn(async move { numbers(&b.receive(10).await.unwrap()) });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    let out = here(&mut a);
+    assert_eq!(numbers(&out), [1]);
+    assert_eq!(within(waiting).await.unwrap(), [2], "although 1 is still out");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_message_holds_back_its_own_key_only() {
     let it = Grows::new();
     let mut subscriber = it.queue.subscribe("g", [TOPIC]).unwrap();

@@ -34,6 +34,18 @@ async fn a_group_starts_with_the_first_message_that_was_appended_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_appended_at_that_very_time_is_included() {
+    let queue = MemoryQueue::new();
+    let _keeps = queue.subscribe("keeps", [TOPIC]).unwrap();
+    tokio::time::advance(10 * SECOND).await;
+    publish(&queue, [message("k", 1)]).await;
+    let at = queue.shared.clock.time_of_day + 10 * SECOND;
+    assert_eq!(replay(&queue, Start::At(at), "a").await, [1]);
+    let later = at + Duration::from_nanos(1);
+    assert_eq!(replay(&queue, Start::At(later), "b").await, [0u32; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_delayed_message_is_appended_when_it_is_due() {
     let queue = MemoryQueue::new();
     let made = SystemTime::now();

@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -153,18 +152,6 @@ impl fmt::Debug for HandleError {
             .field("retry", &self.retry)
             .field("error", &self.error)
             .finish()
-    }
-}
-
-/// What a handler said when it panicked.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    match text {
-        Some(text) => format!("the handler panicked: {text}"),
-        None => "the handler panicked".to_owned(),
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures_util::Stream;
 use futures_util::stream;
 
-use super::config::MAX_RECEIVE;
 use crate::retry::RetryPolicy;
 use crate::subscriber::{Delivery, ReceiveError, Subscriber};
 
@@ -29,7 +28,7 @@ pub(super) fn intake<'a>(
     stream::unfold(subscriber, move |subscriber| async move {
         let mut failures = 0;
         loop {
-            let max = room.load(Ordering::Relaxed).clamp(1, MAX_RECEIVE);
+            let max = room.load(Ordering::Relaxed).max(1);
             let problem = match subscriber.receive(max).await {
                 Ok(deliveries) if !deliveries.is_empty() => return Some((deliveries, subscriber)),
                 Ok(_) => "it answered without a delivery".to_owned(),

@@ -3,8 +3,17 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
+use crate::subscriber::Delivery;
+
 /// What order is kept within: a topic and a key.
 pub(super) type LaneKey = (Arc<str>, Arc<str>);
+
+/// The lane of a delivery; `None` for one without a key, which has no order.
+pub(super) fn lane_key(delivery: &Delivery) -> Option<LaneKey> {
+    let message = delivery.message();
+    let key = message.shared_key()?;
+    Some((Arc::clone(message.shared_topic()), Arc::clone(key)))
+}
 
 /// What was received and not started: in order within a key, of which one at most is started at a time.
 /// Pure.
@@ -30,9 +39,22 @@ impl<T> Lanes<T> {
         self.ready.len() + self.waiting
     }
 
-    /// Whether any may be started.
-    pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// How many [`take`](Self::take) would give.
+    pub(super) fn available(&self, max: usize) -> usize {
+        let mut available = 0;
+        for (key, _) in &self.ready {
+            if available >= max {
+                break;
+            }
+            let behind = key.as_ref().and_then(|key| self.behind.get(key));
+            available += 1 + behind.map_or(0, VecDeque::len);
+        }
+        available.min(max)
+    }
+
+    /// The first that [`take`](Self::take) would give.
+    pub(super) fn peek(&self) -> Option<&T> {
+        self.ready.front().map(|(_, item)| item)
     }
 
     /// Takes one in, after everything of its key that is here.
@@ -48,13 +70,34 @@ impl<T> Lanes<T> {
         self.ready.push_back((key, item));
     }
 
-    /// The next to start. Its key is busy until it is [`finished`](Self::finished) or
-    /// [`failed`](Self::failed).
-    pub(super) fn take(&mut self) -> Option<(Option<LaneKey>, T)> {
-        self.ready.pop_front()
+    /// The next to start together, at most `max`: each with what is behind it of its key, in order. Each key among them is
+    /// busy until it is [`finished`](Self::finished) or [`failed`](Self::failed), once for all of them.
+    pub(super) fn take(&mut self, max: usize) -> Vec<(Option<LaneKey>, T)> {
+        let mut taken = Vec::new();
+        while taken.len() < max {
+            let Some((key, item)) = self.ready.pop_front() else {
+                break;
+            };
+            let behind = key.as_ref().and_then(|key| self.behind.get_mut(key));
+            let follow = behind.map_or_else(VecDeque::new, |behind| {
+                let room = max - taken.len() - 1;
+                behind.drain(..room.min(behind.len())).collect()
+            });
+            self.waiting -= follow.len();
+            taken.push((key.clone(), item));
+            taken.extend(follow.into_iter().map(|item| (key.clone(), item)));
+        }
+        taken
     }
 
-    /// The one of this key that was started is done for good: the next may start.
+    /// Gives back what waits behind those of this key that were started; the key stays busy.
+    pub(super) fn behind(&mut self, key: &LaneKey) -> VecDeque<T> {
+        let behind = self.behind.get_mut(key).map(std::mem::take).unwrap_or_default();
+        self.waiting -= behind.len();
+        behind
+    }
+
+    /// Those of this key that were started are done for good: the next may start.
     pub(super) fn finished(&mut self, key: LaneKey) {
         let Some(behind) = self.behind.get_mut(&key) else {
             return;
@@ -70,8 +113,8 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// The one of this key that was started comes again: what is behind it must come again after it, and
-    /// is given back.
+    /// One of this key that was started comes again: what is behind it must come again after it, and is given
+    /// back.
     pub(super) fn failed(&mut self, key: &LaneKey) -> VecDeque<T> {
         let behind = self.behind.remove(key).unwrap_or_default();
         self.waiting -= behind.len();
@@ -98,55 +141,75 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is offered, taken, finished and failed in whatever order: of a key one at a time, in
-        /// order, and nothing gets lost.
+        /// Whatever is offered, taken in batches, finished, failed and given back in whatever order: no two batches with
+        /// one key, of a key in order, and nothing gets lost.
         #[test]
-        fn one_of_a_key_at_a_time_in_order(steps in proptest::collection::vec((0u8..4, 0u8..4), 1..200)) {
+        fn one_batch_of_a_key_at_a_time_in_order(steps in proptest::collection::vec((0u8..5, 0u8..4, 1usize..6), 1..200)) {
             let mut lanes = Lanes::new();
-            let mut started: Vec<(u8, usize)> = Vec::new();
+            let mut started: Vec<Vec<(u8, usize)>> = Vec::new();
             let mut last = [None::<usize>; 4];
             let (mut offered, mut done) = (0, 0);
-            for (step, n) in steps {
+            for (step, n, max) in steps {
                 match step {
                     0 | 1 => {
                         lanes.offer(key(n), (n, offered));
                         offered += 1;
                     }
                     2 => {
-                        if let Some((lane, (n, number))) = lanes.take() {
+                        let available = lanes.available(max);
+                        let first = lanes.peek().copied();
+                        let batch = lanes.take(max);
+                        prop_assert_eq!(batch.len(), available);
+                        prop_assert_eq!(batch.first().map(|(_, item)| *item), first);
+                        let numbers: Vec<(u8, usize)> = batch.iter().map(|(_, item)| *item).collect();
+                        for (lane, (n, number)) in batch {
                             prop_assert_eq!(&lane, &key(n));
-                            prop_assert!(n == 0 || started.iter().all(|&(other, _)| other != n), "two of key {}", n);
-                            if n > 0 {
-                                prop_assert!(last[usize::from(n)].is_none_or(|last| last < number));
-                                last[usize::from(n)] = Some(number);
-                            }
-                            started.push((n, number));
+                            let busy = started.iter().flatten().any(|&(other, _)| other == n);
+                            prop_assert!(n == 0 || !busy, "two batches with key {}", n);
+                            prop_assert!(n == 0 || last[usize::from(n)].is_none_or(|last| last < number));
+                            last[usize::from(n)] = Some(number);
+                        }
+                        if !numbers.is_empty() { started.push(numbers) }
+                    }
+                    3 => {
+                        if let Some(lane) = key(n) && started.iter().flatten().any(|&(other, _)| other == n) {
+                            done += lanes.behind(&lane).len();
                         }
                     }
                     _ => {
                         if !started.is_empty() {
-                            let (n, _) = started.swap_remove(usize::from(n) % started.len());
-                            done += 1;
-                            match key(n) {
-                                Some(lane) if done % 3 == 0 => done += lanes.failed(&lane).len(),
-                                Some(lane) => lanes.finished(lane),
-                                None => {}
-                            }
+                            let batch = started.swap_remove(usize::from(n) % started.len());
+                            done += end(&mut lanes, &batch, max % 3 == 0);
                         }
                     }
                 }
-                prop_assert_eq!(offered, done + started.len() + lanes.unstarted());
+                prop_assert_eq!(offered, done + started.iter().flatten().count() + lanes.unstarted());
             }
-            for (n, _) in started {
-                done += 1;
-                if let Some(lane) = key(n) { lanes.finished(lane) }
+            for batch in started {
+                done += end(&mut lanes, &batch, false);
             }
-            while let Some((lane, _)) = lanes.take() {
-                done += 1;
-                if let Some(lane) = lane { lanes.finished(lane) }
+            // One of a time: so that what is behind has to come as well.
+            while lanes.available(1) > 0 {
+                let batch: Vec<_> = lanes.take(1).into_iter().map(|(_, item)| item).collect();
+                done += end(&mut lanes, &batch, false);
             }
             prop_assert_eq!(offered, done);
             prop_assert!(lanes.behind.is_empty());
         }
+    }
+
+    /// Ends a batch, and returns how many are gone with it.
+    fn end(lanes: &mut Lanes<(u8, usize)>, batch: &[(u8, usize)], fails: bool) -> usize {
+        let mut gone = batch.len();
+        let mut keys: Vec<LaneKey> = batch.iter().filter_map(|&(n, _)| key(n)).collect();
+        keys.dedup();
+        for lane in keys {
+            if fails {
+                gone += lanes.failed(&lane).len();
+            } else {
+                lanes.finished(lane);
+            }
+        }
+        gone
     }
 }

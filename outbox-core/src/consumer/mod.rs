@@ -6,14 +6,23 @@
 //! * A handler that fails, **panics** or takes **too long** fails its own message: that one is tried again
 //!   with backoff, holding back its key only, and goes to the dead letters when its attempts are spent, or
 //!   at once where trying again can't help.
+//! * A message whose attempts were spent before it came (its process died at the last one, and the queue had
+//!   counted it before) is not handled: it is dead at once, for the reason `spent`.
 //! * What is received ahead is **bounded** in messages and bytes.
+//! * A [`rate_limit`](ConsumerBuilder::rate_limit) makes a steady flow of a peak, whose backlog stays in the queue.
 //! * Asked to stop, it receives nothing more, finishes what is running up to a **deadline**, and gives the
 //!   rest back. When [`run`](Consumer::run) returns nothing is running any more.
+//! * A [`BatchHandler`] gets several messages by one call. When a batch fails its messages are handled one by one, so that
+//!   a poisonous one fails alone, and only its own attempts count.
 //!
 //! Metrics, by `topic` and `group`: the counters `outbox_consumer_handled_total`, `…_failed_total` (tried
 //! again), `…_dead_total` and `…_unsettled_total`, one for each delivery; `…_failures_total`, also by
-//! `reason` (`error`, `permanent`, `panic`, `timeout`); the histogram `outbox_consumer_handle_seconds`; and
-//! by group alone `outbox_consumer_receive_errors_total`. Each message has a span `process <topic>`.
+//! `reason` (`error`, `permanent`, `panic`, `timeout`, `spent`); the histogram `outbox_consumer_handle_seconds`,
+//! one value for each call of a handler (under each topic in it, where a call is a batch); and
+//! by group alone `outbox_consumer_receive_errors_total` and `outbox_consumer_rate_limited_total` (messages that the
+//! rate limit kept waiting although a slot was free: where most are, the limit is what the backlog grows by),
+//! and for batches the histogram `outbox_consumer_batch_messages`, how many were in each call, and
+//! `outbox_consumer_batch_fallbacks_total` by `reason` (as above), batches that failed and were handled one by one. Each message has a span `process <topic>`.
 //!
 //! ```
 //! use outbox_core::consumer::{Consumer, HandleError, StopReason};
@@ -46,13 +55,21 @@
 //! # }
 //! ```
 
+mod batch;
 mod config;
+mod error;
+mod failure;
 mod handler;
+mod handling;
 mod intake;
 mod lanes;
 mod process;
+mod process_batch;
+mod progress;
+mod rate;
 mod run;
 mod stopped;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -63,21 +80,31 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::subscriber::Subscriber;
-pub use config::{ConsumerBuilder, ConsumerError};
+pub use batch::BatchHandler;
+pub use config::ConsumerBuilder;
+pub use error::ConsumerError;
 pub use handler::{HandleError, Handler};
+use handling::Handling;
 pub use stopped::{StopReason, Stopped};
 
 /// A subscriber and a handler, ready to run; see the [module](self).
 pub struct Consumer {
     subscriber: Box<dyn Subscriber>,
-    handler: Arc<dyn Handler>,
+    handling: Handling,
     config: Arc<config::Config>,
 }
 
 impl Consumer {
     /// Starts a consumer of what `subscriber` receives.
     pub fn builder(subscriber: impl Subscriber, handler: impl Handler) -> ConsumerBuilder {
-        ConsumerBuilder::new(Box::new(subscriber), Arc::new(handler))
+        ConsumerBuilder::new(Box::new(subscriber), Handling::Each(Arc::new(handler)))
+    }
+
+    /// Starts a consumer that hands over what `subscriber` receives in batches of at most
+    /// [`batch_messages`](ConsumerBuilder::batch_messages). What [`ConsumerBuilder`] says of messages holds for batches
+    /// where it says so.
+    pub fn batch_builder(subscriber: impl Subscriber, handler: impl BatchHandler) -> ConsumerBuilder {
+        ConsumerBuilder::new(Box::new(subscriber), Handling::Batch(Arc::new(handler)))
     }
 
     /// Runs until `stop` is cancelled or the subscription is closed. While the queue can't be reached it
@@ -87,7 +114,7 @@ impl Consumer {
     /// blocks its thread instead of awaiting can't be aborted: it is waited for, beyond the drain deadline.
     /// Dropping the future instead aborts the handlers at their next await.
     pub async fn run(self, stop: CancellationToken) -> Stopped {
-        run::run(self.subscriber, self.handler, self.config, stop).await
+        run::run(self.subscriber, self.handling, self.config, stop).await
     }
 }
 

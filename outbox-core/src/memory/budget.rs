@@ -1,5 +1,7 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::time::Instant;
 
 use super::config::Capacity;
 use crate::message::Message;
@@ -47,6 +49,13 @@ impl Budget {
         messages < self.capacity.messages && bytes < self.capacity.bytes
     }
 
+    /// Whether the whole of a batch would fit.
+    pub(super) fn has_room_for(&self, batch: Usage) -> bool {
+        let Usage { messages, bytes } = self.usage();
+        messages.saturating_add(batch.messages) <= self.capacity.messages
+            && bytes.saturating_add(batch.bytes) <= self.capacity.bytes
+    }
+
     pub(super) fn capacity(&self) -> Capacity {
         self.capacity
     }
@@ -58,6 +67,7 @@ impl Budget {
         Arc::new(Kept {
             message,
             weight,
+            appended: OnceLock::new(),
             budget: Arc::clone(self),
         })
     }
@@ -68,7 +78,21 @@ impl Budget {
 pub(super) struct Kept {
     pub(super) message: Message,
     weight: usize,
+    /// When it got its offset.
+    appended: OnceLock<Instant>,
     budget: Arc<Budget>,
+}
+
+impl Kept {
+    /// Notes when it got its offset; only the first time counts.
+    pub(super) fn append(&self, at: Instant) {
+        let _ = self.appended.set(at);
+    }
+
+    /// When it got its offset. One that has none is not in any log.
+    pub(super) fn appended(&self) -> Option<Instant> {
+        self.appended.get().copied()
+    }
 }
 
 impl Drop for Kept {

@@ -27,6 +27,7 @@ pub(super) struct Settings {
     pub(super) capacity: Capacity,
     pub(super) queues: u32,
     pub(super) lease: Option<Duration>,
+    pub(super) retention: Duration,
 }
 
 /// Sets up a [`MemoryQueue`].
@@ -46,6 +47,7 @@ impl MemoryQueueBuilder {
                 },
                 queues: DEFAULT_QUEUES,
                 lease: None,
+                retention: Duration::ZERO,
             },
         }
     }
@@ -77,6 +79,17 @@ impl MemoryQueueBuilder {
     /// always noticed. At least a millisecond.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = Some(lease.max(Duration::from_millis(1)));
+        self
+    }
+
+    /// How long messages are kept after they were appended although every group has read them, so that a new group, or one
+    /// that is moved back ([`MemoryQueue::seek`]), can have them again. Older ones are let go when somebody next uses their
+    /// queue. Default: zero; at most 30 years.
+    ///
+    /// What is kept for this alone counts against the capacity and never fills it: where there would be no room for a
+    /// batch, the oldest of it is let go first.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.settings.retention = retention.min(MAX_DELAY);
         self
     }
 

@@ -7,7 +7,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::Kept;
+use super::clock::Place;
 use super::dead::{DeadLetters, DeadRow};
+use super::growth;
 use super::queue::{FailedMessage, GroupQueue};
 use super::topic::Topic;
 use crate::group::{QueueName, assign};
@@ -22,6 +24,8 @@ pub(super) struct Group {
     topics: BTreeMap<Arc<str>, Vec<GroupQueue>>,
     members: BTreeMap<MemberId, Member>,
     dead: DeadLetters,
+    /// Whether nothing is handed out.
+    paused: bool,
 }
 
 struct Member {
@@ -78,19 +82,12 @@ impl Backlog {
 
 impl Group {
     /// Registers the group for `topic`; where it is registered already its place stays.
-    pub(super) fn register(&mut self, name: &Arc<str>, topic: &Topic, from_beginning: bool) {
+    pub(super) fn register(&mut self, name: &Arc<str>, topic: &Topic, place: Place) {
         self.topics.entry(Arc::clone(name)).or_insert_with(|| {
-            let start = |queue: &super::topic::Log| {
-                if from_beginning {
-                    queue.first()
-                } else {
-                    queue.end()
-                }
-            };
             topic
                 .logs()
                 .iter()
-                .map(|log| GroupQueue::new(start(log)))
+                .map(|log| GroupQueue::new(log.offset_of(place)))
                 .collect()
         });
     }
@@ -108,11 +105,12 @@ impl Group {
         self.share_out();
     }
 
-    pub(super) fn leave(&mut self, member: MemberId, now: Instant) {
+    pub(super) fn leave(&mut self, member: MemberId, topics: &HashMap<Arc<str>, Topic>, now: Instant) {
         if self.members.remove(&member).is_some() {
             for queue in self.topics.values_mut().flatten() {
                 queue.release_all_of(member, now);
             }
+            self.pass_turns_on(topics, now);
             self.share_out();
         }
     }
@@ -160,6 +158,56 @@ impl Group {
         }
     }
 
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+        self.wake_all();
+    }
+
+    /// Begins anew from this place of a topic's queues. False when it is not registered for the topic.
+    pub(super) fn seek(&mut self, name: &str, topic: &Topic, place: Place, now: Instant) -> bool {
+        let Some(queues) = self.topics.get_mut(name) else {
+            return false;
+        };
+        for (queue, log) in queues.iter_mut().zip(topic.logs()) {
+            queue.seek(log, place, now);
+        }
+        if topic.has_grown() {
+            growth::give_all_turns(topic, queues, now);
+        }
+        self.wake_all();
+        true
+    }
+
+    /// The topic has as many queues by now; the new ones are empty.
+    pub(super) fn grow(&mut self, topic: &str, queues: u32) {
+        if let Some(known) = self.topics.get_mut(topic) {
+            known.resize_with(queues as usize, || GroupQueue::new(0));
+            self.share_out();
+        }
+    }
+
+    /// Something is not out any more, and may have had its key's turn only because it was.
+    fn pass_turns_on(&mut self, topics: &HashMap<Arc<str>, Topic>, now: Instant) {
+        let mut passed_on = false;
+        for (name, queues) in &mut self.topics {
+            if let Some(topic) = topics.get(name).filter(|topic| topic.has_grown()) {
+                growth::give_held_turns(topic, queues, now);
+                passed_on = true;
+            }
+        }
+        if passed_on {
+            self.wake_all();
+        }
+    }
+
     pub(super) fn is_member(&self, member: MemberId) -> bool {
         self.members.contains_key(&member)
     }
@@ -177,31 +225,37 @@ impl Group {
     ) -> (Vec<Taken>, Option<Instant>) {
         let mut taken = Vec::new();
         let mut again: Option<Instant> = None;
+        let mut opened = false;
+        self.advance_all_of(member, topics, now);
         let Some(state) = self.members.get_mut(&member) else {
             return (taken, None);
         };
         let count = state.queues.len();
-        if count == 0 {
+        // Whoever resumes a group, or gives a member a queue, wakes it.
+        if count == 0 || self.paused {
             return (taken, None);
         }
         state.turn = (state.turn + 1) % count;
         let share = max.div_ceil(count);
         for (round, n) in (0..2).flat_map(|round| (0..count).map(move |n| (round, n))) {
             let (topic_name, number) = &state.queues[(state.turn + n) % count];
-            let queue = self
+            let queues = self
                 .topics
                 .get_mut(topic_name)
-                .and_then(|queues| queues.get_mut(*number as usize));
-            let (Some(queue), Some(topic)) = (queue, topics.get(topic_name)) else {
+                .and_then(|queues| queues.split_at_mut_checked(*number as usize));
+            let (Some((older, [queue, ..])), Some(topic)) = (queues, topics.get(topic_name)) else {
                 continue;
             };
-            if round == 0 {
-                queue.advance(now);
+            let older = &*older;
+            if growth::is_closed(topic, older, *number) {
+                continue;
             }
+            let has_older = |key: &str| growth::has_older(topic, older, *number, key);
+            let before = queue.cursor();
             let limit = if round == 0 { taken.len() + share } else { max };
             while taken.len() < limit.min(max) {
-                let Some((offset, item)) = queue.take(member, topic.log(*number), *next_token, lease, now)
-                else {
+                let log = topic.log(*number);
+                let Some((offset, item)) = queue.take(member, log, *next_token, lease, now, has_older) else {
                     break;
                 };
                 taken.push(Taken {
@@ -215,6 +269,7 @@ impl Group {
                 });
                 *next_token += 1;
             }
+            opened |= topic.opens(*number, before, queue.cursor());
             if round == 0 {
                 again = earliest(again, queue.next_timer());
             }
@@ -222,12 +277,33 @@ impl Group {
         for topic in &state.topics {
             again = earliest(again, topics.get(topic).and_then(Topic::next_due));
         }
+        if opened {
+            self.wake_all();
+        }
         (taken, again)
+    }
+
+    /// Lets time pass in the queues of a member.
+    fn advance_all_of(&mut self, member: MemberId, topics: &HashMap<Arc<str>, Topic>, now: Instant) {
+        let Some(state) = self.members.get(&member) else {
+            return;
+        };
+        let mut ran_out = false;
+        for (topic, number) in &state.queues {
+            let queues = self.topics.get_mut(topic);
+            if let Some(queue) = queues.and_then(|queues| queues.get_mut(*number as usize)) {
+                ran_out |= queue.advance(now);
+            }
+        }
+        if ran_out {
+            self.pass_turns_on(topics, now);
+        }
     }
 
     /// Takes the outcome of a delivery. False when it belongs to somebody else by now.
     pub(super) fn settle(
         &mut self,
+        topics: &HashMap<Arc<str>, Topic>,
         (topic, number): (&str, u32),
         (offset, token): (u64, u64),
         outcome: Outcome,
@@ -237,7 +313,8 @@ impl Group {
             return false;
         };
         // A lease that ran out counts from that moment, not from when somebody looked.
-        queue.advance(now);
+        let ran_out = queue.advance(now);
+        let key = queue.key_of(offset);
         let taken = match outcome {
             Outcome::Ack => queue.finish(offset, token, now).is_some(),
             Outcome::Retry { after, error } => queue.fail(offset, token, after, error, now),
@@ -258,19 +335,44 @@ impl Group {
             },
         };
         self.wake(topic, number);
+        if ran_out {
+            self.pass_turns_on(topics, now);
+        }
+        if let Some(key) = key {
+            self.give_turn(topics, topic, &key, now);
+        }
         taken
     }
 
+    /// Gives a key's turn to the queue that it is, where the topic has grown, and wakes whoever may receive from it.
+    fn give_turn(&mut self, topics: &HashMap<Arc<str>, Topic>, topic: &str, key: &Arc<str>, now: Instant) {
+        let grown = topics.get(topic).filter(|topic| topic.has_grown());
+        if let (Some(grown), Some(queues)) = (grown, self.topics.get_mut(topic))
+            && let Some(turn) = growth::give_turn(grown, queues, key, now)
+        {
+            self.wake(topic, turn);
+        }
+    }
+
     /// Puts dead letters back to their places, with no attempts counted, and returns how many.
-    pub(super) fn redrive(&mut self, id: Option<MessageId>, now: Instant) -> usize {
+    pub(super) fn redrive(
+        &mut self,
+        id: Option<MessageId>,
+        topics: &HashMap<Arc<str>, Topic>,
+        now: Instant,
+    ) -> usize {
         let rows = self.dead.take(id);
         let count = rows.len();
         for row in rows {
             let topic = Arc::clone(row.kept.message.shared_topic());
+            let key = row.kept.message.shared_key().cloned();
             if let Some(queue) = self.queue_mut(&topic, row.queue) {
-                queue.enter(row.offset, row.kept, now);
+                queue.enter_again(row.offset, row.kept, now);
             }
             self.wake(&topic, row.queue);
+            if let Some(key) = key {
+                self.give_turn(topics, &topic, &key, now);
+            }
         }
         count
     }

@@ -2,7 +2,7 @@
 //! messages need not outlive the process (their outbox does).
 //!
 //! * A **topic** has some queues (8, or as declared); a key always lands in the same one, messages
-//!   without a key take turns. Offsets in a queue are dense.
+//!   without a key take turns. Offsets in a queue are dense. A topic can [grow](MemoryQueue::grow_topic).
 //! * Every **group** sees every message once; its members share the queues fairly, and a queue has one
 //!   member at a time. A member that joins gets its share once what is in flight is finished; one that
 //!   leaves or is dropped frees its own at once.
@@ -11,8 +11,9 @@
 //! * **Delayed** messages get their offset, and with it their place in their key's order, when they are
 //!   due. The clock is tokio's, so a paused one works.
 //! * **Dead letters** are kept per group with their error, and can be put back to their old places.
-//! * A message is let go when every group has finished it. What is kept is **bounded**: a full queue
-//!   refuses to take more, and never drops anything.
+//! * A message is let go when every group has finished it, or later, if a
+//!   [`retention`](MemoryQueueBuilder::retention) says so. What is kept is **bounded**: a full queue refuses to take
+//!   more, and never drops what a group has still to handle.
 //!
 //! It does not look for duplicates: that is the consumer's ledger's job.
 //!
@@ -40,11 +41,14 @@
 //! ```
 
 mod budget;
+mod clock;
 mod config;
 mod dead;
 mod delivery;
 mod error;
 mod group;
+mod groups;
+mod growth;
 mod publisher;
 mod queue;
 mod state;
@@ -64,6 +68,7 @@ pub use config::MemoryQueueBuilder;
 pub use dead::DeadLetter;
 pub use error::MemoryError;
 pub use group::Backlog;
+pub use groups::GroupInfo;
 pub use publisher::MemoryPublisher;
 pub use queue::FailedMessage;
 pub use subscriber::MemorySubscriber;
@@ -97,12 +102,25 @@ impl MemoryQueue {
     }
 
     /// Declares a topic with so many queues: the number of members that can share it. Declaring it again
-    /// with the same number changes nothing.
+    /// with the same number, or with the one it has [grown](Self::grow_topic) to, changes nothing.
     ///
     /// # Errors
     /// The number is out of range, or the topic is there with another one.
     pub fn declare_topic(&self, topic: impl Into<Arc<str>>, queues: u32) -> Result<(), MemoryError> {
         self.shared.lock().declare(&topic.into(), queues, true)
+    }
+
+    /// Gives a topic more queues, up to this number; as many as it has change nothing. Each new queue takes over about half
+    /// of the keys of one older queue ([`placement`](crate::group::placement)); all other keys stay where they are.
+    ///
+    /// Keys keep their order. A group gets nothing from a new queue before it has read all that was in the older one when
+    /// that was split. From then on a key that has moved waits in the new queue until what was read of it in the older one
+    /// is finished, so that a message that fails holds back its own key and nothing else.
+    ///
+    /// # Errors
+    /// There is no such topic, it has more queues already, or the number is above 1,024. Nothing was added.
+    pub fn grow_topic(&self, topic: &str, queues: u32) -> Result<(), MemoryError> {
+        self.shared.lock().grow(topic, queues)
     }
 
     /// Declares a topic whose messages need not be kept while no group is registered for it, such as
@@ -133,7 +151,9 @@ impl MemoryQueue {
         self.subscribe_from(Start::Beginning, group, topics)
     }
 
-    /// As [`MemoryQueue::subscribe`], and says where a group begins that is new to a topic.
+    /// As [`MemoryQueue::subscribe`], and says where a group begins that is new to a topic. The times of
+    /// [`Start::At`] are those of tokio's clock, counted from the time of day when the queue was made: a paused clock
+    /// works, and setting the computer's clock later changes nothing. A delayed message is appended when it is due.
     ///
     /// # Errors
     /// As [`MemoryQueue::subscribe`].
@@ -158,13 +178,7 @@ impl MemoryQueue {
         if self.shared.lock().closed {
             return Err(MemoryError::Closed);
         }
-        let from_beginning = start == Start::Beginning;
-        Ok(MemorySubscriber::join(
-            &self.shared,
-            group,
-            topics,
-            from_beginning,
-        ))
+        Ok(MemorySubscriber::join(&self.shared, group, topics, start))
     }
 
     /// What `group` has still to do; nothing for a group that does not exist.
@@ -232,11 +246,12 @@ impl MemoryQueue {
     }
 
     fn redrive_some(&self, group: &str, id: Option<MessageId>) -> usize {
-        let mut state = self.shared.lock();
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
         state
             .groups
             .get_mut(group)
-            .map_or(0, |group| group.redrive(id, Instant::now()))
+            .map_or(0, |group| group.redrive(id, &state.topics, Instant::now()))
     }
 
     /// Throws the dead letters of the message `id` away, and returns how many there were.
@@ -259,7 +274,7 @@ impl MemoryQueue {
         for topic in removed.topics() {
             let queues = state.topics.get(topic).map_or(0, topic::Topic::queues);
             for queue in 0..queues {
-                state.forget_read(topic, queue);
+                state.forget_read(topic, queue, Instant::now());
             }
         }
         drop(state);

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::budget::Usage;
 use super::config::{MAX_BATCH, MAX_DELAY};
 use super::state::Shared;
 use crate::message::Message;
@@ -63,6 +64,7 @@ impl Publisher for MemoryPublisher {
             )))
         } else {
             let mut state = self.shared.lock();
+            state.make_room(weight_of(batch), &self.shared.budget);
             let room = self.check_room(state.closed);
             if room.is_ok() {
                 state.append(batch, &self.shared.settings, &self.shared.budget);
@@ -73,8 +75,22 @@ impl Publisher for MemoryPublisher {
     }
 
     async fn probe(&self) -> Result<(), PublishError> {
-        let closed = self.shared.lock().closed;
-        self.check_room(closed)
+        let mut state = self.shared.lock();
+        state.make_room(LEAST, &self.shared.budget);
+        self.check_room(state.closed)
+    }
+}
+
+/// What the smallest batch needs at least.
+const LEAST: Usage = Usage {
+    messages: 1,
+    bytes: 1,
+};
+
+fn weight_of(batch: &[Message]) -> Usage {
+    Usage {
+        messages: batch.len(),
+        bytes: batch.iter().map(Message::weight).sum(),
     }
 }
 

@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashSet};
 use tokio::time::Instant;
 
 use super::budget::Kept;
+use super::clock::Place;
 use super::config::MAX_DELAY;
 use super::group::MemberId;
 use super::topic::Log;
@@ -27,6 +28,8 @@ pub(super) struct GroupQueue {
     items: HashMap<u64, Item>,
     /// The unfinished messages of each key.
     lanes: HashMap<Arc<str>, Lane>,
+    /// Keys whose turn is in another queue of the topic: see `growth`.
+    held: HashSet<Arc<str>>,
     /// Those that may be handed out, by offset.
     ready: BTreeSet<u64>,
     /// Those that are out.
@@ -85,6 +88,7 @@ impl GroupQueue {
             cursor,
             items: HashMap::default(),
             lanes: HashMap::default(),
+            held: HashSet::default(),
             ready: BTreeSet::new(),
             out: HashSet::default(),
             timers: BTreeSet::new(),
@@ -142,17 +146,62 @@ impl GroupQueue {
         self.assigned == Some(member) && (self.out.is_empty() || self.holder == Some(member))
     }
 
-    /// Lets time pass: waits that ended, leases that ran out.
-    pub(super) fn advance(&mut self, now: Instant) {
+    /// Lets time pass: waits that ended, leases that ran out. Whether any lease did.
+    pub(super) fn advance(&mut self, now: Instant) -> bool {
+        let mut ran_out = false;
         while let Some(&(at, offset)) = self.timers.first() {
             if at > now {
                 break;
             }
+            ran_out |= self.out.contains(&offset);
             self.give_back(offset, now);
+        }
+        ran_out
+    }
+
+    /// The key of a message that is not finished.
+    pub(super) fn key_of(&self, offset: u64) -> Option<Arc<str>> {
+        self.items.get(&offset)?.kept.message.shared_key().cloned()
+    }
+
+    /// Whether there is a message of the key that was read and is not finished.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        self.lanes.contains_key(key)
+    }
+
+    /// Whether a message of the key is out.
+    pub(super) fn is_key_out(&self, key: &str) -> bool {
+        self.lanes
+            .get(key)
+            .is_some_and(|lane| self.out.contains(&lane.current))
+    }
+
+    /// The keys of which messages were read and are not finished.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.lanes.keys()
+    }
+
+    /// The keys of which nothing may be handed out here.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.held.iter()
+    }
+
+    /// Hands out nothing of the key until it is let go; one that is out stays so.
+    pub(super) fn hold(&mut self, key: &Arc<str>, now: Instant) {
+        if self.has_key(key) && self.held.insert(Arc::clone(key)) {
+            self.elect(key, now);
         }
     }
 
-    /// Hands out the ready message with the lowest offset.
+    /// The key's turn is here.
+    pub(super) fn let_go(&mut self, key: &Arc<str>, now: Instant) {
+        if self.held.remove(key) {
+            self.elect(key, now);
+        }
+    }
+
+    /// Hands out the ready message with the lowest offset. `has_older` says whether another queue has earlier messages of
+    /// a key.
     pub(super) fn take(
         &mut self,
         member: MemberId,
@@ -160,6 +209,7 @@ impl GroupQueue {
         token: u64,
         lease: Option<Duration>,
         now: Instant,
+        has_older: impl Fn(&str) -> bool,
     ) -> Option<(u64, &Item)> {
         if !self.is_open_to(member) {
             return None;
@@ -167,6 +217,12 @@ impl GroupQueue {
         // Reading stops at the first message whose key is free; those of busy keys go behind.
         while self.ready.is_empty() {
             let kept = Arc::clone(log.get(self.cursor)?);
+            if let Some(key) = kept.message.shared_key()
+                && !self.has_key(key)
+                && has_older(key)
+            {
+                self.held.insert(Arc::clone(key));
+            }
             self.enter(self.cursor, kept, now);
             self.cursor += 1;
         }
@@ -231,8 +287,35 @@ impl GroupQueue {
         }
     }
 
-    /// Puts a message in that was read before, at its old place in its key's order: a redrive.
-    pub(super) fn enter(&mut self, offset: u64, kept: Arc<Kept>, now: Instant) {
+    /// Forgets what was read, and reads on from a place: nobody's outcomes are taken any more. What only this queue keeps
+    /// comes again, if it is from the place on.
+    pub(super) fn seek(&mut self, log: &Log, place: Place, now: Instant) {
+        let mut fresh = Self::new(log.offset_of(place));
+        fresh.assigned = self.assigned;
+        let mut kept_here: Vec<(u64, Item)> = std::mem::take(&mut self.items)
+            .into_iter()
+            .filter(|(offset, item)| {
+                let included = |appended| place.includes(appended);
+                *offset < log.first() && item.kept.appended().is_some_and(included)
+            })
+            .collect();
+        kept_here.sort_unstable_by_key(|&(offset, _)| offset);
+        for (offset, item) in kept_here {
+            fresh.enter(offset, item.kept, now);
+        }
+        *self = fresh;
+    }
+
+    /// Puts a message in that was read before, at its old place in its key's order: a redrive. One that comes anyway,
+    /// because the group was moved back, comes once.
+    pub(super) fn enter_again(&mut self, offset: u64, kept: Arc<Kept>, now: Instant) {
+        if offset < self.cursor && !self.items.contains_key(&offset) {
+            self.enter(offset, kept, now);
+        }
+    }
+
+    /// Puts a message in, at its place in its key's order.
+    fn enter(&mut self, offset: u64, kept: Arc<Kept>, now: Instant) {
         let key = kept.message.shared_key().cloned();
         self.items.insert(
             offset,
@@ -289,6 +372,7 @@ impl GroupQueue {
         };
         let Some(&first) = lane.offsets.first() else {
             self.lanes.remove(key);
+            self.held.remove(key);
             return;
         };
         let before = lane.current;
@@ -302,7 +386,12 @@ impl GroupQueue {
             self.set(before, ItemState::Behind);
         }
         if let Some(item) = self.items.get(&first) {
-            let state = item.ready_or_waiting(now);
+            let held = self.held.contains(key);
+            let state = if held {
+                ItemState::Behind
+            } else {
+                item.ready_or_waiting(now)
+            };
             self.set(first, state);
         }
     }

@@ -9,6 +9,7 @@ use super::config::MAX_RECEIVE;
 use super::delivery::MemoryAcknowledge;
 use super::group::MemberId;
 use super::state::Shared;
+use crate::group::Start;
 use crate::subscriber::{Delivery, ReceiveError, Subscriber};
 
 /// A member of a consumer group of a [`MemoryQueue`](super::MemoryQueue). Dropping it leaves the group:
@@ -22,17 +23,12 @@ pub struct MemorySubscriber {
 }
 
 impl MemorySubscriber {
-    pub(super) fn join(
-        shared: &Arc<Shared>,
-        group: Arc<str>,
-        topics: Vec<Arc<str>>,
-        from_beginning: bool,
-    ) -> Self {
+    pub(super) fn join(shared: &Arc<Shared>, group: Arc<str>, topics: Vec<Arc<str>>, start: Start) -> Self {
         let wake = Arc::new(Notify::new());
         let member = shared.lock().join(
             &group,
             topics.clone(),
-            from_beginning,
+            shared.clock.place(start),
             &shared.settings,
             Arc::clone(&wake),
         );

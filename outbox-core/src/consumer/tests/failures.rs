@@ -1,5 +1,6 @@
 use tokio::time::Instant;
 
+use super::scripted::{Outcome, Scripted, Step};
 use super::*;
 use crate::retry::RetryPolicy;
 use crate::subscriber::Subscriber;
@@ -206,4 +207,37 @@ async fn redriven_messages_are_handled_in_order() {
     idle(&queue).await;
     assert_eq!(journal.all(), [2, 3, 4]);
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_its_last_attempt_is_dead_without_being_handled() {
+    for (attempt, handled) in [(3, true), (4, false), (u32::MAX, false)] {
+        let mut subscriber = Scripted::new([Step::Deliver(vec![("k", 1), ("k", 2)])]);
+        subscriber.attempt = attempt;
+        let (outcomes, errors) = (Arc::clone(&subscriber.outcomes), Arc::clone(&subscriber.errors));
+        let journal = Journal::default();
+        let seen = journal.clone();
+        let builder = Consumer::builder(subscriber, move |message: Message| {
+            seen.add(number(&message));
+            async { Ok(()) }
+        });
+        let running = Running::start(builder.retry(quick(3)));
+        settle().await;
+        let stopped = running.stop().await;
+        let outcomes = outcomes.lock().unwrap();
+        if handled {
+            assert_eq!(*outcomes, [Outcome::Ack(1), Outcome::Ack(2)]);
+            continue;
+        }
+        assert_eq!((stopped.dead, journal.all().len()), (2, 0));
+        assert_eq!(*outcomes, [Outcome::Dead(1), Outcome::Dead(2)]);
+        assert_eq!(
+            errors.lock().unwrap()[0],
+            format!(
+                "attempts are spent: {} were made and 3 are allowed; \
+                 the last one told no outcome, as when its process dies",
+                attempt - 1
+            )
+        );
+    }
 }

@@ -1,12 +1,15 @@
 //! Each file is one promise of the runtime. Time is paused: a wait takes no time, and nothing sleeps to
 //! synchronise.
 
+mod batch;
 mod bounds;
 mod drain;
 mod failures;
 mod handling;
 mod lease;
+mod metrics;
 mod order;
+mod rate;
 mod receiving;
 mod scripted;
 mod settings;

@@ -10,6 +10,7 @@ use crate::subscriber::{Acknowledge, Delivery, ReceiveError, Subscriber};
 /// What a subscriber does next. Unlike the memory queue it hands out several of a key at once, as brokers do.
 pub(super) enum Step {
     Deliver(Vec<(&'static str, u32)>),
+    Wait(Duration),
     Fail,
     Empty,
     Close,
@@ -29,8 +30,12 @@ pub(super) type Outcomes = Arc<Mutex<Vec<Outcome>>>;
 pub(super) struct Scripted {
     script: VecDeque<Step>,
     pub(super) outcomes: Outcomes,
+    /// The error texts of retries and deaths.
+    pub(super) errors: Arc<Mutex<Vec<String>>>,
     pub(super) asked: Arc<Mutex<Vec<(usize, tokio::time::Instant)>>>,
     pub(super) lease: Option<Duration>,
+    /// Which attempt each delivery says that it is.
+    pub(super) attempt: u32,
     /// Whether outcomes are taken.
     pub(super) takes_outcomes: bool,
 }
@@ -40,8 +45,10 @@ impl Scripted {
         Self {
             script: script.into_iter().collect(),
             outcomes: Outcomes::default(),
+            errors: Arc::default(),
             asked: Arc::default(),
             lease: None,
+            attempt: 1,
             takes_outcomes: true,
         }
     }
@@ -61,24 +68,36 @@ impl Subscriber for Scripted {
             .lock()
             .unwrap()
             .push((max, tokio::time::Instant::now()));
+        if let Some(Step::Wait(wait)) = self.script.front() {
+            let wait = *wait;
+            tokio::time::sleep(wait).await;
+            self.script.pop_front();
+        }
         match self.script.pop_front() {
             Some(Step::Deliver(messages)) => {
                 let deliver = |(offset, (key, n)): (usize, (&str, u32))| {
                     let acknowledge = Noted {
                         n,
                         outcomes: Arc::clone(&self.outcomes),
+                        errors: Arc::clone(&self.errors),
                         taken: self.takes_outcomes,
                         until: self.lease.map(|lease| tokio::time::Instant::now() + lease),
                         told: false,
                     };
-                    Delivery::new(message(key, n), 1, 0, offset as u64, Box::new(acknowledge))
+                    Delivery::new(
+                        message(key, n),
+                        self.attempt,
+                        0,
+                        offset as u64,
+                        Box::new(acknowledge),
+                    )
                 };
                 Ok(messages.into_iter().enumerate().map(deliver).collect())
             }
             Some(Step::Fail) => Err(unavailable()),
             Some(Step::Empty) => Ok(Vec::new()),
             Some(Step::Close) => Err(ReceiveError::Closed),
-            None => std::future::pending().await,
+            Some(Step::Wait(_)) | None => std::future::pending().await,
         }
     }
 
@@ -90,6 +109,7 @@ impl Subscriber for Scripted {
 struct Noted {
     n: u32,
     outcomes: Outcomes,
+    errors: Arc<Mutex<Vec<String>>>,
     until: Option<tokio::time::Instant>,
     taken: bool,
     told: bool,
@@ -110,12 +130,14 @@ impl Acknowledge for Noted {
         self.tell(Outcome::Ack(n))
     }
 
-    async fn retry(mut self: Box<Self>, _: Duration, _: &str) -> Result<(), ReceiveError> {
+    async fn retry(mut self: Box<Self>, _: Duration, error: &str) -> Result<(), ReceiveError> {
+        self.errors.lock().unwrap().push(error.to_owned());
         let n = self.n;
         self.tell(Outcome::Retry(n))
     }
 
-    async fn dead(mut self: Box<Self>, _: &str) -> Result<(), ReceiveError> {
+    async fn dead(mut self: Box<Self>, error: &str) -> Result<(), ReceiveError> {
+        self.errors.lock().unwrap().push(error.to_owned());
         let n = self.n;
         self.tell(Outcome::Dead(n))
     }

@@ -14,18 +14,6 @@ async fn bury_all(subscriber: &mut MemorySubscriber) {
     }
 }
 
-async fn handle_all(subscriber: &mut MemorySubscriber) -> Vec<u32> {
-    let mut handled = Vec::new();
-    loop {
-        let received = here(subscriber);
-        if received.is_empty() {
-            return handled;
-        }
-        handled.extend(numbers(&received));
-        ack_all(received).await;
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_dead_message_is_kept_with_its_error_and_frees_its_key() {
     let queue = MemoryQueue::new();

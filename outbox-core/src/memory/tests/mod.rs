@@ -5,9 +5,13 @@ mod bounds;
 mod dead;
 mod delay;
 mod delivery;
+mod groups;
+mod growth;
 mod members;
 mod model;
 mod order;
+mod retention;
+mod start;
 
 use std::time::Duration;
 
@@ -68,5 +72,18 @@ fn here(subscriber: &mut MemorySubscriber) -> Vec<Delivery> {
 async fn ack_all(deliveries: Vec<Delivery>) {
     for delivery in deliveries {
         delivery.ack().await.unwrap();
+    }
+}
+
+/// Receives and acknowledges until nothing is there any more.
+async fn handle_all(subscriber: &mut MemorySubscriber) -> Vec<u32> {
+    let mut handled = Vec::new();
+    loop {
+        let received = here(subscriber);
+        if received.is_empty() {
+            return handled;
+        }
+        handled.extend(numbers(&received));
+        ack_all(received).await;
     }
 }

@@ -34,6 +34,8 @@ enum Step {
         seconds: u8,
     },
     Redrive,
+    Grow,
+    Pause,
     Join,
     Leave {
         member: u8,
@@ -50,9 +52,19 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(|which| Step::Drop { which }),
         2 => (0u8..15).prop_map(|seconds| Step::Advance { seconds }),
         1 => Just(Step::Redrive),
+        1 => Just(Step::Grow),
+        1 => Just(Step::Pause),
         1 => Just(Step::Join),
         1 => any::<u8>().prop_map(|member| Step::Leave { member }),
     ]
+}
+
+/// Most queues that the topic grows to.
+const MAX_QUEUES: u32 = 12;
+
+/// Where a message is in its key's order.
+fn place(delivery: &Delivery) -> (u32, u64) {
+    (delivery.queue(), delivery.offset())
 }
 
 /// One group's world: its members, what each has out, and what the queue may do next.
@@ -67,8 +79,11 @@ struct World {
     dead: BTreeSet<u32>,
     /// Numbers that were redriven: they may come after later ones of their key.
     redriven: BTreeSet<u32>,
-    /// The offset at which each key was last finished, redrives aside.
-    finished: BTreeMap<u8, u64>,
+    /// Where each key was last finished, redrives aside: the queue and the offset. A key only ever moves to a queue with a
+    /// higher number.
+    finished: BTreeMap<u8, (u32, u64)>,
+    queues: u32,
+    paused: bool,
     failures: BTreeMap<u32, u32>,
 }
 
@@ -99,6 +114,7 @@ impl World {
             return;
         };
         for delivery in received.unwrap() {
+            assert!(!self.paused);
             let n = number(&delivery);
             let key = self.published[n as usize];
             assert!(
@@ -119,7 +135,7 @@ impl World {
             if key > 0 && !self.redriven.contains(&n) {
                 let before = self.finished.get(&key);
                 assert!(
-                    before.is_none_or(|&before| before < delivery.offset()),
+                    before.is_none_or(|&before| before < place(&delivery)),
                     "order of key {key}"
                 );
             }
@@ -133,11 +149,11 @@ impl World {
     }
 
     /// The key's earlier messages are all finished: this one's turn was its own.
-    fn finish(&mut self, n: u32, offset: u64) {
+    fn finish(&mut self, n: u32, place: (u32, u64)) {
         let key = self.published[n as usize];
         if key > 0 && !self.redriven.contains(&n) {
-            let before = self.finished.insert(key, offset);
-            assert!(before.is_none_or(|before| before < offset));
+            let before = self.finished.insert(key, place);
+            assert!(before.is_none_or(|before| before < place));
         }
     }
 
@@ -147,9 +163,9 @@ impl World {
             Step::Receive { member, max } => self.receive(member, max.into()),
             Step::Ack { which } => {
                 if let Some(delivery) = self.one_out(which) {
-                    let (n, offset) = (number(&delivery), delivery.offset());
+                    let (n, place) = (number(&delivery), place(&delivery));
                     delivery.ack().await.unwrap();
-                    self.finish(n, offset);
+                    self.finish(n, place);
                     assert!(self.acked.insert(n));
                 }
             }
@@ -161,9 +177,9 @@ impl World {
             }
             Step::Dead { which } => {
                 if let Some(delivery) = self.one_out(which) {
-                    let (n, offset) = (number(&delivery), delivery.offset());
+                    let (n, place) = (number(&delivery), place(&delivery));
                     delivery.dead("x").await.unwrap();
-                    self.finish(n, offset);
+                    self.finish(n, place);
                     self.dead.insert(n);
                 }
             }
@@ -174,6 +190,18 @@ impl World {
                 for n in std::mem::take(&mut self.dead) {
                     self.failures.remove(&n);
                     self.redriven.insert(n);
+                }
+            }
+            Step::Grow => {
+                self.queues = (self.queues + 1).min(MAX_QUEUES);
+                self.queue.grow_topic(TOPIC, self.queues).unwrap();
+            }
+            Step::Pause => {
+                self.paused = !self.paused;
+                if self.paused {
+                    self.queue.pause("g").unwrap();
+                } else {
+                    self.queue.resume("g").unwrap();
                 }
             }
             Step::Join => {
@@ -204,6 +232,9 @@ impl World {
     /// Handles what is left. Afterwards every message was acknowledged once or is dead.
     async fn finish_all(&mut self) {
         self.out.clear();
+        if self.paused {
+            self.step(Step::Pause).await;
+        }
         self.step(Step::Join).await;
         tokio::time::advance(60 * SECOND).await;
         while !self.queue.is_idle("g") {
@@ -237,7 +268,8 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let queue = MemoryQueue::builder().queues_per_topic(queues).build();
+            let builder = MemoryQueue::builder().queues_per_topic(queues);
+            let queue = builder.build();
             let first = queue.subscribe("g", [TOPIC]).unwrap();
             let mut world = World {
                 queue,
@@ -249,6 +281,8 @@ proptest! {
                 dead: BTreeSet::new(),
                 redriven: BTreeSet::new(),
                 finished: BTreeMap::new(),
+                queues,
+                paused: false,
                 failures: BTreeMap::new(),
             };
             for step in steps {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use outbox_core::relay::{Relay, RelayConfig};
 use outbox_core::{Message, MessageId, Publisher};
 use outbox_sqlx::Outbox;
+use outbox_sqlx::queue::SqlQueue;
 use sqlx::{PgPool, SqlitePool};
 
 /// A database of one kind with the tables of the workload: what an application would have.
@@ -71,6 +72,11 @@ impl Backend {
             .max_connections(24)
             .acquire_timeout(Duration::from_secs(60));
         Ok(Self::Postgres(options.connect(url).await?))
+    }
+
+    /// The durable queue in it, whose members have leases of this length.
+    pub fn queue(&self, lease: Duration) -> Result<SqlQueue> {
+        Ok(on_pool!(self, pool => SqlQueue::builder(pool.clone()).lease(lease).build()?))
     }
 
     /// One transaction of an application: locks the aggregate, changes it, publishes, and commits or

@@ -62,6 +62,28 @@ impl Verdict {
         })
     }
 
+    /// Compares what a consumer group has handled with what was appended.
+    pub fn of_group(
+        journal: &Journal,
+        appended: &HashSet<MessageId>,
+        dead: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let handled = journal.read()?;
+        let ids: HashSet<MessageId> = handled.iter().map(|line| line.id).collect();
+        Ok(Self {
+            acked_commits: appended.len(),
+            delivered: ids.len(),
+            duplicates_delivered: handled.len() - ids.len(),
+            lost: appended.difference(&ids).count(),
+            ghost: ids.difference(appended).count(),
+            order_violations: order_violations(&handled),
+            dead,
+            seed,
+            ..Self::default()
+        })
+    }
+
     /// Panics unless nothing was lost, invented, undone or out of order.
     ///
     /// # Panics

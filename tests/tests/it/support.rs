@@ -8,6 +8,7 @@ use outbox_core::relay::{Relay, RelayConfig, RelayStats, Stopped};
 use outbox_core::retry::RetryPolicy;
 use outbox_core::{Message, Publisher};
 use outbox_sqlx::Outbox;
+use outbox_sqlx::queue::SqlQueue;
 use outbox_test_harness::{ChildProcess, Scratch, TestDatabase, requirement};
 use outbox_tests::{Backend, Journal};
 use std::sync::Arc;
@@ -78,6 +79,37 @@ impl World {
         let mut relay = ChildProcess::spawn(command).unwrap();
         relay.line_where(SOON, |line| line == "ready").unwrap();
         relay
+    }
+
+    /// A consumer in a process of its own, which writes what it handles to the journal of its group.
+    pub fn spawn_consumer(&self, group: &str, more: &[&str]) -> ChildProcess {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fault-consumer"));
+        command
+            .args(["--database", &self.url, "--group", group, "--journal"])
+            .arg(self.scratch.path().join(group))
+            .args(more);
+        let mut consumer = ChildProcess::spawn(command).unwrap();
+        consumer.line_where(SOON, |line| line == "ready").unwrap();
+        consumer
+    }
+
+    /// What a group has handled.
+    pub fn journal_of(&self, group: &str) -> Journal {
+        Journal::open(&self.scratch.path().join(group)).unwrap()
+    }
+
+    /// Waits until a group has nothing left to do.
+    pub async fn wait_handled(&self, queue: &SqlQueue, group: &str, limit: Duration) {
+        let begun = std::time::Instant::now();
+        loop {
+            let info = queue.group(group).await.unwrap();
+            if info.backlog() == 0 {
+                return;
+            }
+            assert!(begun.elapsed() < limit, "after {limit:?} there is still {info:?}");
+            // A table tells nobody when it changes.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Publishes messages, each in a transaction of its own.
@@ -166,6 +198,15 @@ pub fn terminate(mut relay: ChildProcess) {
         figures.contains(" late=0 "),
         "a full pass found what the passes had missed: {figures}"
     );
+}
+
+/// Ends a consumer in a process of its own, in good order.
+pub fn terminate_consumer(mut consumer: ChildProcess) {
+    consumer.terminate().unwrap();
+    consumer
+        .line_where(SOON, |line| line.starts_with("stopped "))
+        .unwrap();
+    assert!(consumer.wait_timeout(SOON).unwrap().success());
 }
 
 /// A relay in this process.

@@ -11,6 +11,8 @@
 //! * **Delayed** messages get their offset, and with it their place in their key's order, when they are
 //!   due. The clock is tokio's, so a paused one works.
 //! * **Dead letters** are kept per group with their error, and can be put back to their old places.
+//! * A group can be [moved](MemoryQueue::seek) to another place, [paused](MemoryQueue::pause) and
+//!   [listed](MemoryQueue::groups).
 //! * A message is let go when every group has finished it, or later, if a
 //!   [`retention`](MemoryQueueBuilder::retention) says so. What is kept is **bounded**: a full queue refuses to take
 //!   more, and never drops what a group has still to handle.

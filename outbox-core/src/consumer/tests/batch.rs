@@ -213,6 +213,23 @@ async fn spent_messages_are_taken_out_of_a_batch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_behind_a_spent_one_that_the_queue_did_not_bury_is_given_back() {
+    let mut subscriber = in_script(&[("k", 1), ("k", 2), ("l", 3)]);
+    subscriber.attempt = 4;
+    subscriber.takes_outcomes = false;
+    let outcomes = Arc::clone(&subscriber.outcomes);
+    let policy = RetryPolicy::DEFAULT.with_max_attempts(3);
+    let running = Running::start(poisoned(subscriber, &Calls::default(), &[]).retry(policy));
+    settle().await;
+    let stopped = running.stop().await;
+    assert_eq!((stopped.unsettled, stopped.abandoned), (2, 0));
+    assert_eq!(
+        *outcomes.lock().unwrap(),
+        [Outcome::Dead(1), Outcome::Dropped(2), Outcome::Dead(3)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_fallback_what_might_be_another_members_is_given_back() {
     let mut subscriber = in_script(&[("k", 1), ("l", 2), ("m", 3)]);
     subscriber.lease = Some(25 * SECOND);

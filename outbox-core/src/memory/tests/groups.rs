@@ -76,6 +76,19 @@ async fn a_group_that_is_moved_to_the_end_has_nothing_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_due_by_now_is_before_now() {
+    let queue = MemoryQueue::new();
+    let mut subscriber = queue.subscribe("g", [TOPIC]).unwrap();
+    let delayed = Message::builder(TOPIC).key("k").json(&1).unwrap();
+    publish(&queue, [delayed.delay(10 * SECOND).build().unwrap()]).await;
+    // Nobody has looked since it became due.
+    tokio::time::advance(20 * SECOND).await;
+    queue.seek("g", TOPIC, Start::Now).unwrap();
+    publish(&queue, [message("k", 2)]).await;
+    assert_eq!(handle_all(&mut subscriber).await, [2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_only_the_group_keeps_is_not_lost_by_moving_it() {
     let queue = MemoryQueue::new();
     let mut subscriber = queue.subscribe("g", [TOPIC]).unwrap();

@@ -442,6 +442,9 @@ impl<DB: QueueDatabase> Member<DB> {
 
     /// Loads the content of retries whose turn has come.
     async fn load(&mut self) -> sqlx::Result<()> {
+        if self.unwritten.is_some() {
+            return Ok(());
+        }
         let wanted = self.setup.shared.lock().wanted(LOAD_ROWS);
         if wanted.is_empty() {
             return Ok(());

@@ -242,6 +242,7 @@ impl State {
                     || owned.handing_over
                     || !owned.waiting.is_empty()
                     || owned.queue.has_recovered()
+                    || owned.queue.waits_for_writing()
             })
     }
 

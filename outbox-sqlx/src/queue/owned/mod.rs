@@ -292,9 +292,16 @@ impl OwnedQueue {
         self.timers.first().map(|&(at, _)| at)
     }
 
-    /// At most `max` rows of the retry table whose payload is to be loaded.
+    /// At most `max` rows of the retry table whose payload is to be loaded. What was not handed over to be written down
+    /// yet is not there to be loaded; once it was, it may be looked for when it was written.
     pub(super) fn wanted(&self, max: usize) -> Vec<i64> {
-        self.wanted.iter().copied().take(max).collect()
+        let is_there = |offset: &&i64| !self.changes.contains_key(offset);
+        self.wanted.iter().filter(is_there).copied().take(max).collect()
+    }
+
+    /// Whether a message could go on if the changes were written down.
+    pub(super) fn waits_for_writing(&self) -> bool {
+        self.wanted.iter().any(|offset| self.changes.contains_key(offset))
     }
 
     /// The payload of a row of the retry table.

@@ -177,8 +177,13 @@ impl World {
             self.queue.trial_written();
         }
         for offset in self.queue.wanted(max) {
-            let message = self.stored.log[offset as usize].clone();
-            self.queue.loaded(offset, message);
+            // As the retry table has it: what was not written down yet can't be loaded.
+            if self.stored.retries.contains_key(&offset) {
+                let message = self.stored.log[offset as usize].clone();
+                self.queue.loaded(offset, message);
+            } else {
+                self.queue.vanished(offset, self.now);
+            }
         }
         for taken in self.queue.take(max, &mut self.next_token) {
             let message = &self.stored.log[taken.offset as usize];

@@ -65,6 +65,13 @@ impl World {
         }
     }
 
+    pub fn kind(&self) -> Kind {
+        match self.backend {
+            Backend::Postgres(_) => Kind::Postgres,
+            Backend::Sqlite(_) => Kind::Sqlite,
+        }
+    }
+
     pub fn journal(&self) -> Journal {
         Journal::open(&self.scratch.path().join("journal")).unwrap()
     }

@@ -20,16 +20,19 @@ pub struct Retention {
     archive: Duration,
     dead: Duration,
     discarded: Duration,
+    queue: Duration,
     batch: u32,
 }
 
 impl Retention {
     /// Delivered messages 7 days (where the relay archives them at all), dead letters 30 days, notes of
-    /// discarded messages 90 days; 1,000 rows at a time.
+    /// discarded messages 90 days, messages of the durable queue that every group has gone past 7 days (from when they were
+    /// appended; a topic may have a retention of its own); 1,000 rows at a time.
     pub const DEFAULT: Self = Self {
         archive: Duration::from_secs(7 * 86_400),
         dead: Duration::from_secs(30 * 86_400),
         discarded: Duration::from_secs(90 * 86_400),
+        queue: Duration::from_secs(7 * 86_400),
         batch: 1_000,
     };
 
@@ -51,6 +54,14 @@ impl Retention {
     #[must_use]
     pub const fn discarded(mut self, keep: Duration) -> Self {
         self.discarded = keep;
+        self
+    }
+
+    /// How long messages of the durable queue are kept for groups that are still to come, where [`Maintenance`] was given
+    /// one; `SqlQueue::purge` says what else keeps them. Default: 7 days.
+    #[must_use]
+    pub const fn queue(mut self, keep: Duration) -> Self {
+        self.queue = keep;
         self
     }
 
@@ -78,6 +89,8 @@ pub struct Purged {
     pub dead: u64,
     /// Notes of discarded messages.
     pub discarded: u64,
+    /// Messages of the durable queue, where [`Maintenance`] was given one.
+    pub queue: u64,
     /// Nothing was done, because another process was at it.
     pub elsewhere: bool,
 }
@@ -85,7 +98,7 @@ pub struct Purged {
 impl Purged {
     /// All together.
     pub fn total(&self) -> u64 {
-        self.archive + self.dead + self.discarded
+        self.archive + self.dead + self.discarded + self.queue
     }
 }
 

@@ -11,9 +11,11 @@ use tokio_util::task::TaskTracker;
 
 use super::{Purged, Retention, purge};
 use crate::database::OutboxDatabase;
-use crate::error::OutboxError;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use crate::queue::{QueueError, SqlQueue};
 
-type Run = Pin<Box<dyn Future<Output = Result<Purged, OutboxError>> + Send>>;
+type Run = Pin<Box<dyn Future<Output = Result<Purged, BoxError>> + Send>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the retention on a schedule, never twice at the same time, and waits for it at shutdown.
 ///
@@ -32,14 +34,36 @@ impl Maintenance {
     pub fn new<DB: OutboxDatabase>(pool: Pool<DB>, retention: Retention) -> Self {
         let run = move || -> Run {
             let pool = pool.clone();
-            Box::pin(async move { purge(&pool, &retention, |_| {}).await })
+            Box::pin(async move { Ok(purge(&pool, &retention, |_| {}).await?) })
         };
+        Self::that_runs(run)
+    }
+
+    fn that_runs(run: impl Fn() -> Run + Send + Sync + 'static) -> Self {
         Self {
             run: Arc::new(run),
             running: Arc::default(),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
         }
+    }
+
+    /// Maintains the database of `pool` and the durable queue, which may be in another one. A group that keeps messages
+    /// from being removed and has had no member for a day is warned about: it may have been abandoned, and
+    /// [`SqlQueue::remove_group`] is what to do about it then.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub fn with_queue<DB: OutboxDatabase>(pool: Pool<DB>, queue: SqlQueue, retention: Retention) -> Self {
+        let run = move || -> Run {
+            let (pool, queue) = (pool.clone(), queue.clone());
+            Box::pin(async move {
+                let mut purged = purge(&pool, &retention, |_| {}).await?;
+                if !purged.elsewhere {
+                    purged.queue = purge_queue(&queue, &retention).await?;
+                }
+                Ok(purged)
+            })
+        };
+        Self::that_runs(run)
     }
 
     /// A job for a [`tokio_cron_scheduler::JobScheduler`]. `schedule` has six fields, the first for seconds;
@@ -73,7 +97,7 @@ impl Maintenance {
                 Some(Ok(purged)) if purged.total() > 0 => tracing::info!(?purged, "retention"),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "retention failed");
+                    tracing::warn!(error = &*error as &dyn std::error::Error, "retention failed");
                 }
             }
         });
@@ -90,6 +114,28 @@ impl Maintenance {
         self.tracker.close();
         self.tracker.wait().await;
     }
+}
+
+/// A group that had no member for so long may have been abandoned.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+const ABANDONED_AFTER: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+async fn purge_queue(queue: &SqlQueue, retention: &Retention) -> Result<u64, QueueError> {
+    let purged = queue.purge(retention.queue, |_| {}).await?;
+    for (group, unread) in &purged.held_by {
+        let info = queue.group(group).await?;
+        let silent = info.seen_at.elapsed().unwrap_or_default();
+        if info.members == 0 && silent > ABANDONED_AFTER {
+            tracing::warn!(
+                group,
+                unread,
+                ?silent,
+                "a consumer group without members keeps messages from being removed; if it was abandoned, remove it"
+            );
+        }
+    }
+    Ok(purged.messages)
 }
 
 impl fmt::Debug for Maintenance {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use outbox_sqlx::maintenance::{Purged, Retention, purge};
+use outbox_sqlx::maintenance::{Maintenance, Purged, Retention, purge};
 use sqlx::Executor;
 
 use crate::databases::on_both;
@@ -83,7 +83,6 @@ async fn one_process_at_a_time_on_postgres() {
 
 #[cfg(feature = "maintenance")]
 mod job {
-    use outbox_sqlx::maintenance::Maintenance;
     use tokio_cron_scheduler::JobScheduler;
 
     use super::*;
@@ -144,5 +143,36 @@ mod job {
         assert_eq!(maintenance.running(), 1);
         maintenance.shutdown().await;
         assert_eq!(maintenance.running(), 0);
+    }
+}
+
+on_both! {
+    async fn the_durable_queue_is_maintained_with_the_outbox(pool) {
+        use outbox_core::{Message, Publisher as _, Subscriber as _};
+        let queue = outbox_sqlx::queue::SqlQueue::new(pool.clone());
+        let mut subscriber = queue.subscribe("group", ["read", "unread"]).await.unwrap();
+        let message = |topic: &str| Message::builder(topic.to_owned()).build().unwrap();
+        for answer in queue.publisher().publish(&[message("read")]).await {
+            answer.unwrap();
+        }
+        for delivery in subscriber.receive(1).await.unwrap() {
+            delivery.ack().await.unwrap();
+        }
+        subscriber.close().await.unwrap();
+        for answer in queue.publisher().publish(&[message("unread")]).await {
+            answer.unwrap();
+        }
+        let retention = Retention::DEFAULT.queue(Duration::ZERO);
+        let maintenance = Maintenance::with_queue(pool.clone(), queue, retention);
+        maintenance.start();
+        while maintenance.running() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let left: Vec<i64> = sqlx::query_scalar("SELECT next_offset FROM outbox_queue WHERE next_offset > first_offset")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        assert_eq!(left, [1], "only what the group has read is gone");
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_queue_message"), 1);
     }
 }

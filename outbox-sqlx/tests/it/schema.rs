@@ -23,16 +23,16 @@ on_both! {
 
 on_both! {
     async fn another_version_is_named(pool) {
-        pool.execute("UPDATE outbox_schema SET version = 99").await.unwrap();
+        pool.execute("UPDATE outbox_schema SET version = 99 WHERE version = 2").await.unwrap();
         for refused in [check_schema(&pool).await, migrate(&pool).await] {
             let error = refused.unwrap_err();
-            assert!(matches!(error, OutboxError::SchemaNewer { found: 99, known: 1 }), "{error:?}");
+            assert!(matches!(error, OutboxError::SchemaNewer { found: 99, known: 2 }), "{error:?}");
             assert!(error.to_string().contains("deploy a newer version"));
         }
         pool.execute("DELETE FROM outbox_schema").await.unwrap();
         let error = check_schema(&pool).await.unwrap_err();
-        assert!(matches!(error, OutboxError::SchemaOlder { found: 0, needed: 1, .. }), "{error:?}");
-        assert!(error.to_string().contains("missing: 0001_outbox"), "{error}");
+        assert!(matches!(error, OutboxError::SchemaOlder { found: 0, needed: 2, .. }), "{error:?}");
+        assert!(error.to_string().contains("missing: 0001_outbox, 0002_queue"), "{error}");
     }
 }
 
@@ -212,4 +212,48 @@ async fn the_hot_table_has_no_more_than_it_needs() {
     .await
     .unwrap();
     assert_eq!(cache, 1);
+}
+
+/// What was installed with the first version keeps its messages, whoever installed it.
+async fn gets_what_is_new<DB>(pool: &sqlx::Pool<DB>)
+where
+    DB: outbox_sqlx::OutboxDatabase,
+    for<'c> &'c sqlx::Pool<DB>: Executor<'c, Database = DB>,
+    for<'q> DB::Arguments: sqlx::IntoArguments<DB>,
+    (i64,): for<'r> sqlx::FromRow<'r, DB::Row>,
+{
+    let error = check_schema(pool).await.unwrap_err();
+    assert!(error.to_string().contains("missing: 0002_queue"), "{error}");
+    migrate(pool).await.unwrap();
+    check_schema(pool).await.unwrap();
+    for (table, rows) in [("outbox", 1), ("outbox_topic", 0)] {
+        let count = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")));
+        assert_eq!(count.fetch_one(pool).await.unwrap(), rows);
+    }
+}
+
+#[tokio::test]
+async fn an_older_schema_gets_what_is_new_on_sqlite() {
+    let pool = empty_sqlite().await;
+    pool.execute(include_str!("../../migrations/sqlite/0001_outbox.sql"))
+        .await
+        .unwrap();
+    pool.execute("INSERT INTO outbox (topic, payload) VALUES ('t', x'00')")
+        .await
+        .unwrap();
+    gets_what_is_new(&pool).await;
+}
+
+#[tokio::test]
+async fn an_older_schema_gets_what_is_new_on_postgres() {
+    let Some(pool) = crate::databases::empty_postgres(2).await else {
+        return;
+    };
+    pool.execute(include_str!("../../migrations/postgres/0001_outbox.sql"))
+        .await
+        .unwrap();
+    pool.execute("INSERT INTO outbox (topic, payload) VALUES ('t', '')")
+        .await
+        .unwrap();
+    gets_what_is_new(&pool).await;
 }

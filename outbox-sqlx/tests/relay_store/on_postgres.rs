@@ -9,7 +9,6 @@ use tokio::net::TcpListener;
 
 use crate::proxy::Proxy;
 
-const MIGRATION: &str = include_str!("../../migrations/postgres/0001_outbox.sql");
 const URL: &str = "OUTBOX_TEST_POSTGRES_URL";
 
 pub(super) struct Postgres {
@@ -48,7 +47,10 @@ impl Postgres {
 impl Database for Postgres {
     async fn new() -> Self {
         let database = Self::empty().await;
-        sqlx::raw_sql(MIGRATION).execute(&database.pool).await.unwrap();
+        sqlx::raw_sql(outbox_sqlx::schema_sql(outbox_sqlx::Dialect::Postgres))
+            .execute(&database.pool)
+            .await
+            .unwrap();
         database
     }
 

@@ -4,8 +4,6 @@ use super::*;
 use outbox_sqlx::SqliteRelayStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 
-const MIGRATION: &str = include_str!("../../migrations/sqlite/0001_outbox.sql");
-
 pub(super) struct Sqlite {
     pool: SqlitePool,
     /// Deleted when the test ends.
@@ -25,7 +23,10 @@ impl Sqlite {
             .connect_with(options)
             .await
             .unwrap();
-        sqlx::raw_sql(MIGRATION).execute(&pool).await.unwrap();
+        sqlx::raw_sql(outbox_sqlx::schema_sql(outbox_sqlx::Dialect::Sqlite))
+            .execute(&pool)
+            .await
+            .unwrap();
         Self {
             pool,
             _folder: folder,
@@ -114,14 +115,20 @@ async fn a_database_in_memory_needs_a_pool_of_one() {
             .connect("sqlite::memory:")
     };
     let pool = memory(2).await.unwrap();
-    sqlx::raw_sql(MIGRATION).execute(&pool).await.unwrap();
+    sqlx::raw_sql(outbox_sqlx::schema_sql(outbox_sqlx::Dialect::Sqlite))
+        .execute(&pool)
+        .await
+        .unwrap();
     let refused = SqliteRelayStore::new(&pool).open().await;
     let Err(StoreError::Unusable { reason }) = refused else {
         panic!("{refused:?}")
     };
     assert!(reason.contains("max_connections(1)"), "{reason}");
     let pool = memory(1).await.unwrap();
-    sqlx::raw_sql(MIGRATION).execute(&pool).await.unwrap();
+    sqlx::raw_sql(outbox_sqlx::schema_sql(outbox_sqlx::Dialect::Sqlite))
+        .execute(&pool)
+        .await
+        .unwrap();
     SqliteRelayStore::new(&pool).open().await.unwrap();
 }
 

@@ -37,6 +37,7 @@ pub(super) trait QueueBackend: Appender {
     async fn groups(&self, name: Option<&str>) -> Result<Vec<GroupInfo>, QueueError>;
     async fn pause(&self, group: &str, paused: bool) -> Result<(), QueueError>;
     async fn seek(&self, group: &str, topic: &Arc<str>, start: Start) -> Result<(), QueueError>;
+    async fn unsubscribe(&self, group: &str, topic: &Arc<str>) -> Result<bool, QueueError>;
     async fn remove_group(&self, group: &str) -> Result<bool, QueueError>;
     async fn dead_letters(
         &self,
@@ -212,6 +213,13 @@ impl<DB: QueueDatabase> QueueBackend for Backend<DB> {
         places::seek(&self.pool, group, &topic, start).await?;
         self.announce();
         Ok(())
+    }
+
+    async fn unsubscribe(&self, group: &str, topic: &Arc<str>) -> Result<bool, QueueError> {
+        let topic = self.known(topic).await?;
+        let had = groups::forget_topic(&self.pool, group, topic.id).await?;
+        self.announce();
+        Ok(had)
     }
 
     async fn remove_group(&self, group: &str) -> Result<bool, QueueError> {

@@ -22,6 +22,12 @@ const REMOVE: [Statement; 5] = [
     statement!("queue_group_remove"),
 ];
 
+const FORGET: [Statement; 3] = [
+    statement!("queue_group_forget_retry"),
+    statement!("queue_group_forget_dead"),
+    statement!("queue_group_forget_queue"),
+];
+
 /// Longer names would not be stored as they are by every database.
 const NAME_MAX_BYTES: usize = 255;
 /// Retries and dead letters are counted up to here: a count of a large table is a walk over it.
@@ -168,6 +174,31 @@ pub(super) async fn remove<DB: QueueDatabase>(pool: &Pool<DB>, name: &str) -> Re
     }
     DB::commit(tx).await?;
     Ok(true)
+}
+
+/// Removes a group's places in a topic, with its retries and dead letters there. Whether it had any.
+pub(super) async fn forget_topic<DB: QueueDatabase>(
+    pool: &Pool<DB>,
+    name: &str,
+    topic: i64,
+) -> Result<bool, QueueError> {
+    let failed = || QueueError::database("unsubscribing a group");
+    let mut tx = DB::begin(pool).await?;
+    let Some(id) = find::<DB>(&mut tx, name).await.map_err(failed())? else {
+        return Err(QueueError::UnknownGroup {
+            group: name.to_owned(),
+        });
+    };
+    lock::<DB>(&mut tx, id).await.map_err(failed())?;
+    let mut places = 0;
+    for statement in FORGET {
+        places = DB::execute(&mut tx, statement, args![id, topic])
+            .await
+            .map_err(failed())?;
+    }
+    tell::<DB>(&mut tx, id).await.map_err(failed())?;
+    DB::commit(tx).await?;
+    Ok(places > 0)
 }
 
 /// Microseconds since 1970 as a time.

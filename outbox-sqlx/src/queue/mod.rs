@@ -254,6 +254,20 @@ impl SqlQueue {
         self.backend.seek(group, &topic.into(), to).await
     }
 
+    /// Forgets that the group ever subscribed to a topic, with its places, retries and dead letters there, so that it no
+    /// longer keeps the topic's messages. For when a service stopped subscribing to it; a member that still does gets
+    /// nothing more of it. Whether it was subscribed.
+    ///
+    /// # Errors
+    /// There is no such group or topic, or the database can't be reached.
+    pub async fn unsubscribe(
+        &self,
+        group: &str,
+        topic: impl Into<Arc<str>> + Send,
+    ) -> Result<bool, QueueError> {
+        self.backend.unsubscribe(group, &topic.into()).await
+    }
+
     /// Removes a group with its retries and dead letters: its members are closed, and messages are no longer kept for it.
     /// Whether there was one.
     ///

@@ -176,3 +176,23 @@ on_both! {
         assert_eq!(count!(pool, "SELECT count(*) FROM outbox_queue_message"), 1);
     }
 }
+
+on_both! {
+    async fn a_topic_that_a_group_gave_up_is_not_kept_for_it(pool) {
+        use outbox_core::{Message, Publisher as _};
+        let queue = outbox_sqlx::queue::SqlQueue::new(pool.clone());
+        let mut subscriber = queue.subscribe("group", ["a", "b"]).await.unwrap();
+        let messages = ["a", "b"].map(|topic| Message::builder(topic).build().unwrap());
+        for answer in queue.publisher().publish(&messages).await {
+            answer.unwrap();
+        }
+        outbox_core::Subscriber::close(&mut subscriber).await.unwrap();
+        let purged = queue.purge(Duration::ZERO, |_| {}).await.unwrap();
+        assert_eq!((purged.messages, purged.held_by), (0, vec![("group".to_owned(), 2)]));
+        assert!(queue.unsubscribe("group", "a").await.unwrap());
+        assert!(!queue.unsubscribe("group", "a").await.unwrap());
+        assert_eq!(queue.group("group").await.unwrap().unread, 1);
+        let purged = queue.purge(Duration::ZERO, |_| {}).await.unwrap();
+        assert_eq!((purged.messages, purged.held_by), (1, vec![("group".to_owned(), 1)]));
+    }
+}

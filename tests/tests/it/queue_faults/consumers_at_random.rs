@@ -102,6 +102,8 @@ on_both! {
             let verdict = Verdict::of_group(&world.journal_of(group.name), &appender.appended, info.dead as usize, seed);
             verdict.unwrap().assert_kept();
             assert_eq!((info.dead, info.members), (0, 0), "{info:?}");
+            let held = world.backend.count("SELECT count(*) FROM outbox_group_queue WHERE owner IS NOT NULL").await;
+            assert_eq!(held.unwrap(), 0, "after a stop nothing is held");
         }
     }
 }

@@ -5,5 +5,6 @@ mod appending;
 mod consumers_at_random;
 mod database;
 mod former_owner;
+mod peak;
 mod poison;
 mod recovery;

@@ -132,7 +132,8 @@ impl QueueBackend for SqlBackend {
             filter = filter.after(last.place);
             for letter in letters {
                 let message = self.queue.dead_message(group, &letter).await.map_err(refused)?;
-                let message = message.ok_or_else(|| Refused::Other("a dead letter without content".into()))?;
+                let message =
+                    message.ok_or_else(|| Refused::Other("a dead letter without content".into()))?;
                 if message.payload().len() as u64 != letter.payload_bytes || message.id() != letter.id {
                     return Err(Refused::Other(format!("{letter:?} is not {message:?}")));
                 }

@@ -11,7 +11,9 @@ use super::support::*;
 const TICK: Duration = Duration::from_millis(2);
 
 fn text(text: &str) -> MessageBuilder {
-    Message::builder(TOPIC).key("k").payload(text.to_owned(), "text/plain")
+    Message::builder(TOPIC)
+        .key("k")
+        .payload(text.to_owned(), "text/plain")
 }
 
 on_every_queue! {
@@ -61,14 +63,18 @@ on_every_queue! {
     async fn many_of_one_moment_all_come(queue: Queue) {
         queue.declare(TOPIC, 3).await.unwrap();
         let mut member = queue.member().await;
-        let due = SystemTime::now() + Duration::from_millis(300);
+        let due = SystemTime::now() + Duration::from_secs(4);
         let batch: Vec<Message> = (0..10_000)
             .map(|n| Message::builder(TOPIC).key(format!("k{}", n % 100)).payload((n / 100).to_string(), "text/plain").deliver_at(due).build().unwrap())
             .collect();
         publish_many(&*queue.publisher(), &batch).await;
+        // Those that are published when they are due already need not wait for the others.
+        let in_time = SystemTime::now() < due;
         let seen = member.handle(10_000).await;
         assert_eq!(seen.iter().map(|seen| seen.id).collect::<BTreeSet<_>>().len(), 10_000);
-        assert_in_order(&seen, 100, 100);
+        if in_time {
+            assert_in_order(&seen, 100, 100);
+        }
         queue.finished(GROUP).await;
         member.gets_nothing().await;
     }

@@ -40,7 +40,10 @@ fn every_kind() -> Vec<Message> {
         .enumerate()
         .map(|(n, (payload, content_type))| {
             let message = Message::builder(TOPIC).payload(payload.to_vec(), content_type);
-            message.key(format!("key {n} \u{1f511} 'q\"uo\\te'")).build().unwrap()
+            message
+                .key(format!("key {n} \u{1f511} 'q\"uo\\te'"))
+                .build()
+                .unwrap()
         })
         .collect();
     let headers = Message::builder(TOPIC)
@@ -48,12 +51,31 @@ fn every_kind() -> Vec<Message> {
         .header("tenant", "eu")
         .header("quoted", "a \"b\" \\ 'c' {d} \u{1f4e6}")
         .header("empty", "")
-        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        .header(
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        );
     messages.push(headers.build().unwrap());
-    messages.push(Message::builder(TOPIC).payload(vec![0xff; 500_000], "a/b").build().unwrap());
-    let old = Message::restore(TOPIC, MessageId::new(), UNIX_EPOCH + Duration::from_micros(1_234_567));
+    messages.push(
+        Message::builder(TOPIC)
+            .payload(vec![0xff; 500_000], "a/b")
+            .build()
+            .unwrap(),
+    );
+    let old = Message::restore(
+        TOPIC,
+        MessageId::new(),
+        UNIX_EPOCH + Duration::from_micros(1_234_567),
+    );
     messages.push(old.key("old").build().unwrap());
-    messages.push(Message::builder(TOPIC).key("delayed").header("a", "b").delay(Duration::from_millis(200)).build().unwrap());
+    messages.push(
+        Message::builder(TOPIC)
+            .key("delayed")
+            .header("a", "b")
+            .delay(Duration::from_millis(200))
+            .build()
+            .unwrap(),
+    );
     messages
 }
 

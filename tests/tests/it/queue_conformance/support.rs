@@ -53,9 +53,6 @@ pub const LONG: Duration = Duration::from_secs(3_600);
 /// How long it is looked for what must not come: the only bounded wait. A backend that hands it out later than this
 /// escapes; none is failed wrongly.
 const A_WHILE: Duration = Duration::from_millis(300);
-/// How long a member may need to notice what was done to its group elsewhere, with room for a busy machine.
-pub const NOTICED: Duration = Duration::from_secs(2);
-
 /// Which backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -317,7 +314,9 @@ impl Member {
     /// came together with one that failed is dropped. All outcomes in their order.
     pub async fn work(&mut self, finish: usize, say: impl FnMut(&Seen) -> Say) -> Vec<Seen> {
         let log = self.log(finish, say).await;
-        let done = log.into_iter().filter(|(_, said)| matches!(said, Say::Ack | Say::Dead));
+        let done = log
+            .into_iter()
+            .filter(|(_, said)| matches!(said, Say::Ack | Say::Dead));
         done.map(|(seen, _)| seen).collect()
     }
 
@@ -346,14 +345,6 @@ impl Member {
             }
         }
         log
-    }
-
-    /// Acknowledges the next delivery, which may be fenced.
-    pub async fn handle_any(&mut self) -> Vec<Seen> {
-        let delivery = self.one().await;
-        let seen = Seen::of(&delivery);
-        let _ = delivery.ack().await;
-        vec![seen]
     }
 
     /// Nothing comes for a while.

@@ -3,6 +3,7 @@
 
 mod backend;
 mod journal;
+mod queue_backend;
 mod recording;
 mod sink;
 mod verdict;
@@ -10,6 +11,9 @@ mod workload;
 
 pub use backend::{Backend, Committed, TOPIC, Write};
 pub use journal::{Delivered, Journal};
+pub use queue_backend::{
+    Dead, DeadFilter, Features, GroupState, MemoryBackend, QueueBackend, Refused, SqlBackend,
+};
 pub use recording::RecordingSink;
 pub use sink::{JournalSink, SinkRules};
 pub use verdict::Verdict;

@@ -29,6 +29,15 @@ impl Clock {
         }
     }
 
+    /// A time of day on this clock. The same one is always the same moment, whenever it is asked for; one from before the
+    /// queue was made is the moment when it was.
+    pub(super) fn at(&self, time: SystemTime) -> Instant {
+        later(
+            self.base,
+            time.duration_since(self.time_of_day).unwrap_or_default(),
+        )
+    }
+
     pub(super) fn place(&self, start: Start) -> Place {
         match start {
             Start::Beginning => Place::Beginning,

@@ -67,7 +67,12 @@ impl Publisher for MemoryPublisher {
             state.make_room(weight_of(batch), &self.shared.budget);
             let room = self.check_room(state.closed);
             if room.is_ok() {
-                state.append(batch, &self.shared.settings, &self.shared.budget);
+                state.append(
+                    batch,
+                    &self.shared.settings,
+                    &self.shared.budget,
+                    self.shared.clock,
+                );
             }
             room
         };

@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use foldhash::HashMap;
 use tokio::sync::Notify;
@@ -166,7 +166,13 @@ impl State {
     }
 
     /// Appends a batch, in its order, as a whole.
-    pub(super) fn append(&mut self, batch: &[Message], settings: &Settings, budget: &Arc<Budget>) {
+    pub(super) fn append(
+        &mut self,
+        batch: &[Message],
+        settings: &Settings,
+        budget: &Arc<Budget>,
+        clock: Clock,
+    ) {
         let now = Instant::now();
         let mut appended: Vec<QueueName> = Vec::new();
         for message in batch {
@@ -178,7 +184,7 @@ impl State {
             // What became due before this message was published comes before it.
             topic.promote(now, |queue| appended.push((Arc::clone(name), queue)));
             let kept = budget.keep(message.clone());
-            match due(message.due(), now) {
+            match due(message.due(), clock, now) {
                 Some(due) if due > now => {
                     topic.delay(kept, due);
                     // Whoever sleeps until the next due message may have to wake up sooner.
@@ -347,14 +353,12 @@ impl State {
     }
 }
 
-/// When a message is due by the clock that waits are counted on; `None` is now.
-fn due(due: Due, now: Instant) -> Option<Instant> {
+/// When a message is due by the clock that waits are counted on; `None` is now. Those of one time of day are due at one
+/// moment, so that they keep the order in which they were published.
+fn due(due: Due, clock: Clock, now: Instant) -> Option<Instant> {
     match due {
         Due::Now => None,
         Due::After(delay) => Some(later(now, delay)),
-        Due::At(time) => {
-            let delay = time.duration_since(SystemTime::now()).ok()?;
-            Some(later(now, delay))
-        }
+        Due::At(time) => Some(clock.at(time)),
     }
 }

@@ -7,3 +7,4 @@ mod support;
 mod conformance;
 mod faults;
 mod queue_faults;
+mod queue_conformance;

@@ -180,7 +180,7 @@ impl World {
 }
 
 /// What the crates log, beside what a failed test printed. OUTBOX_TEST_LOG chooses.
-fn show_logs() {
+pub fn show_logs() {
     let filter =
         std::env::var("OUTBOX_TEST_LOG").unwrap_or_else(|_| "outbox_core=info,outbox_sqlx=info".into());
     // Another test of this process may have been first.

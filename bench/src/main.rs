@@ -13,6 +13,7 @@ mod floor;
 mod progress;
 mod relay;
 mod report;
+mod resident;
 mod scenarios;
 mod stats;
 mod subprocess;

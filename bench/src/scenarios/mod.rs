@@ -7,3 +7,4 @@ pub(crate) mod memory;
 pub(crate) mod publish;
 pub(crate) mod relay;
 pub(crate) mod scale;
+mod steady;

@@ -23,7 +23,7 @@ use crate::relay::Sink;
 
 const POSTGRES_PAGE: &str = include_str!("../../sql/postgres/page.sql");
 const POSTGRES_DELETE: &str = include_str!("../../sql/postgres/delete.sql");
-pub(super) const POSTGRES_SESSION: &str =
+const POSTGRES_SESSION: &str =
     "SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 const SQLITE_PAGE: &str = include_str!("../../sql/sqlite/page.sql");
 const SQLITE_DELETE: &str = include_str!("../../sql/sqlite/delete.sql");

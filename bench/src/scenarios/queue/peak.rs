@@ -3,9 +3,9 @@
 //! The member runs in a process of its own, so that its resident memory is nobody else's; it handles each message by
 //! itself, with a handler that does nothing but note the time. A first message makes it warm. Then the whole burst is
 //! appended as fast as possible, and the member is watched until it has handled it. The rate is that from the first
-//! message that was heard of to the last, so what the limit lets through at once after the silence is not in it; the
-//! lowest and the highest of one second are told beside it. Memory is sampled from the kernel all the time, and the
-//! kernel's own high-water mark is read at the end.
+//! message that was heard of to the last; what the limit lets through at once after the silence, a twentieth of a second's,
+//! is in it, and only shows in short runs. The lowest and the highest of one second are told beside it. Memory is sampled
+//! from the kernel all the time, and the kernel's own high-water mark is read at the end.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use outbox_test_harness::postgres::without_password;
 
 /// Measures the outbox against floors that are written by hand and run in turn with it.
@@ -78,9 +78,14 @@ pub(crate) enum Scenario {
     Memory(MemoryArgs),
     /// How throughput grows with the number of relay processes
     Scale(ScaleArgs),
+    /// The durable queue: appending and consuming, against a bare log of multi-row INSERTs, SELECTs and a cursor row
+    Queue(QueueArgs),
     /// A relay in a process of its own; started by scenarios
     #[command(hide = true)]
     RelayWorker(WorkerArgs),
+    /// A member of a consumer group in a process of its own; started by scenarios
+    #[command(hide = true)]
+    QueueWorker(QueueWorkerArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -153,6 +158,49 @@ pub(crate) struct ScaleArgs {
     /// Messages to drain for each relay process. Default: 30,000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) messages: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("kind").args(["retained", "peak", "idle", "latency"])))]
+pub(crate) struct QueueArgs {
+    /// Messages of one round; with --peak, of the burst. Default: 200,000; 100,000 with --peak
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["idle", "latency"])]
+    pub(crate) messages: Option<u64>,
+    /// Most messages of one call of the batch handler that consumes through the runtime
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000), conflicts_with = "kind")]
+    pub(crate) batch: u64,
+    /// Let the bare reader's UPDATE wait for the disk, as in a session with the server's defaults (Postgres). Default:
+    /// it doesn't, because a member's doesn't either
+    #[arg(long, conflicts_with = "kind")]
+    pub(crate) durable_floor: bool,
+    /// Compare the rates with so many messages retained in the log with each other, such as 10000,10000000
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', num_args = 1..)]
+    pub(crate) retained: Vec<u64>,
+    /// A burst, consumed through the runtime with a rate limit: the rate that is kept, and memory
+    #[arg(long)]
+    pub(crate) peak: bool,
+    /// What a member costs when nothing happens, and how soon it is there for the first message after that
+    #[arg(long)]
+    pub(crate) idle: bool,
+    /// From the beginning of an append to the handler at a steady rate
+    #[arg(long)]
+    pub(crate) latency: bool,
+    /// Messages per second: with --peak the limit, with --latency what is appended. Default: 1,000 and 500
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with_all = ["retained", "idle"])]
+    pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct QueueWorkerArgs {
+    /// Hear of other processes' messages at once (Postgres)
+    #[arg(long)]
+    pub(crate) notifications: bool,
+    /// Handle so many messages a second
+    #[arg(long)]
+    pub(crate) rate_limit: Option<u32>,
+    /// Report when each message reached the handler
+    #[arg(long)]
+    pub(crate) each: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -2,7 +2,7 @@
 //!
 //! In reading order: what can be asked for (`cli`); where it is measured (`database`); what is written (`content`);
 //! the code that is measured against (`floor`); our relay under observation, in this process (`relay`) and in
-//! others (`worker`, `subprocess`); the scenarios (`scenarios`), each of which says how it measures and why that is
+//! others (`worker`, `subprocess`); a queue's member in another process (`member`, `statements`); the scenarios (`scenarios`), each of which says how it measures and why that is
 //! fair; and how results are condensed and shown (`stats`, `report`).
 
 mod cli;
@@ -10,10 +10,13 @@ mod clock;
 mod content;
 mod database;
 mod floor;
+mod member;
 mod progress;
 mod relay;
 mod report;
+mod resident;
 mod scenarios;
+mod statements;
 mod stats;
 mod subprocess;
 mod worker;
@@ -22,7 +25,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::cli::{Cli, Scenario};
 use crate::database::Server;
@@ -32,9 +37,13 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // As in a service: what is wrong is said, and what is not asked for costs a look at a flag.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let said = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_filter(filter);
+    let counts = matches!(cli.scenario, Scenario::QueueWorker(_));
+    tracing_subscriber::registry()
+        .with(said)
+        .with(counts.then(statements::counter))
         .init();
     match start(&cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,8 +63,10 @@ fn start(cli: &Cli) -> Result<()> {
 }
 
 async fn run(cli: &Cli) -> Result<()> {
-    if let Scenario::RelayWorker(args) = &cli.scenario {
-        return worker::run(args).await;
+    match &cli.scenario {
+        Scenario::RelayWorker(args) => return worker::run(args).await,
+        Scenario::QueueWorker(args) => return member::run(args).await,
+        _ => {}
     }
     let mut server = Server::start(&cli.common.database).await?;
     let report = tokio::select! {
@@ -86,6 +97,7 @@ async fn measure(cli: &Cli, server: &mut Server) -> Result<Report> {
         Scenario::Idle => scenarios::idle::run(common, server).await,
         Scenario::Memory(args) => scenarios::memory::run(common, args, server).await,
         Scenario::Scale(args) => scenarios::scale::run(common, args, server).await,
-        Scenario::RelayWorker(_) => bail!("a worker measures nothing"),
+        Scenario::Queue(args) => scenarios::queue::run(common, args, server).await,
+        Scenario::RelayWorker(_) | Scenario::QueueWorker(_) => bail!("a worker measures nothing"),
     }
 }

@@ -29,7 +29,18 @@ pub(crate) struct WorkerSetup {
     pub(crate) poll_idle: Option<Duration>,
 }
 
-/// A relay in a process of its own. Killed with the value.
+/// How to run a member of a consumer group in a process of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct MemberSetup {
+    /// Hear of other processes' messages at once.
+    pub(crate) notifications: bool,
+    /// Handle so many messages a second.
+    pub(crate) rate_limit: Option<u32>,
+    /// Report each message.
+    pub(crate) each: bool,
+}
+
+/// A relay or a member of a consumer group, in a process of its own. Killed with the value.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pid: u32,
@@ -55,7 +66,7 @@ impl Worker {
     pub(crate) async fn start(database: &Database, setup: WorkerSetup) -> Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;
         let mut command = Command::new(program);
-        command.arg("relay-worker").env(URL_VARIABLE, &database.url);
+        command.arg("relay-worker");
         if setup.listen {
             command.arg("--listen");
         }
@@ -72,14 +83,36 @@ impl Worker {
         if let Some(poll_idle) = setup.poll_idle {
             command.args(["--poll-idle-millis", &poll_idle.as_millis().to_string()]);
         }
+        Self::spawn(database, command).await
+    }
+
+    /// Starts a member of a consumer group, and waits until it has subscribed.
+    pub(crate) async fn start_member(database: &Database, setup: MemberSetup) -> Result<Self> {
+        let program = std::env::current_exe().context("finding this program")?;
+        let mut command = Command::new(program);
+        command.arg("queue-worker");
+        if setup.notifications {
+            command.arg("--notifications");
+        }
+        if let Some(limit) = setup.rate_limit {
+            command.args(["--rate-limit", &limit.to_string()]);
+        }
+        if setup.each {
+            command.arg("--each");
+        }
+        Self::spawn(database, command).await
+    }
+
+    async fn spawn(database: &Database, mut command: Command) -> Result<Self> {
         command
+            .env(URL_VARIABLE, &database.url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
-        let mut child = command.spawn().context("starting a relay process")?;
-        let output = child.stdout.take().context("a relay process without output")?;
+        let mut child = command.spawn().context("starting a worker process")?;
+        let output = child.stdout.take().context("a worker process without output")?;
         let mut worker = Self {
-            pid: child.id().context("a relay process that has ended already")?,
+            pid: child.id().context("a worker process that has ended already")?,
             commands: child.stdin.take(),
             child,
             lines: BufReader::new(output).lines(),
@@ -88,7 +121,7 @@ impl Worker {
         };
         match worker.line().await? {
             Line::Ready => Ok(worker),
-            other => bail!("a relay process began with {other:?}"),
+            other => bail!("a worker process began with {other:?}"),
         }
     }
 
@@ -131,12 +164,12 @@ impl Worker {
 
     /// How many statements its relay has sent.
     pub(crate) async fn statements(&mut self) -> Result<u64> {
-        let commands = self.commands.as_mut().context("a relay process without input")?;
+        let commands = self.commands.as_mut().context("a worker process without input")?;
         commands
             .write_all(b"stats\n")
             .await
-            .context("asking a relay process")?;
-        commands.flush().await.context("asking a relay process")?;
+            .context("asking a worker process")?;
+        commands.flush().await.context("asking a worker process")?;
         loop {
             if let Line::Stats { statements } = self.line().await? {
                 return Ok(statements);
@@ -148,21 +181,21 @@ impl Worker {
     pub(crate) async fn stop(mut self) -> Result<()> {
         drop(self.commands.take());
         while !matches!(self.line().await?, Line::Stopped) {}
-        let status = self.child.wait().await.context("waiting for a relay process")?;
+        let status = self.child.wait().await.context("waiting for a worker process")?;
         if status.success() {
             Ok(())
         } else {
-            Err(anyhow!("a relay process ended with {status}"))
+            Err(anyhow!("a worker process ended with {status}"))
         }
     }
 
     async fn line(&mut self) -> Result<Line> {
         let line = tokio::time::timeout(STUCK_AFTER, self.lines.next_line())
             .await
-            .with_context(|| format!("a relay process said nothing for {STUCK_AFTER:?}"))?
-            .context("listening to a relay process")?
-            .context("a relay process ended early; what it said is above")?;
-        let parsed = parse(&line).with_context(|| format!("a relay process said {line:?}"))?;
+            .with_context(|| format!("a worker process said nothing for {STUCK_AFTER:?}"))?
+            .context("listening to a worker process")?
+            .context("a worker process ended early; what it said is above")?;
+        let parsed = parse(&line).with_context(|| format!("a worker process said {line:?}"))?;
         if let Line::Settled(messages, at) = parsed {
             (self.settled, self.settled_at) = (messages, at);
         }

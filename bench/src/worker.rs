@@ -24,6 +24,8 @@ use outbox_core::Wake;
 use outbox_sqlx::PostgresWakeListener;
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdout, stdin, stdout};
+use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::cli::WorkerArgs;
 use crate::database::{Database, Kind};
@@ -38,11 +40,7 @@ const TELL_EVERY: Duration = Duration::from_millis(5);
 pub(crate) async fn run(args: &WorkerArgs) -> Result<()> {
     // Its database goes with the parent: there is nothing left to be stopped in order.
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-    let url = std::env::var(URL_VARIABLE).context("this is started by scenarios, which say where")?;
-    let database = Database {
-        kind: Kind::of_url(&url),
-        url,
-    };
+    let database = of_parent()?;
     let seen = Seen::each();
     let mut sink = match args.sink_micros {
         0 => Sink::nothing(),
@@ -65,42 +63,86 @@ pub(crate) async fn run(args: &WorkerArgs) -> Result<()> {
     let mut relay = Running::start(&database, setup).await?;
     let mut output = stdout();
     relay.ready().await?;
-    say(&mut output, "ready\n").await?;
-
     let meter = relay.meter.clone();
     let mut settled = meter.settled();
+    obey(&mut output, &mut settled, &OfRelay(&relay, meter, seen)).await?;
+    let stopped = relay.stop().await?;
+    say(&mut output, &format!("stopped {}\n", stopped.delivered)).await
+}
+
+/// Where the parent says to work.
+pub(crate) fn of_parent() -> Result<Database> {
+    let url = std::env::var(URL_VARIABLE).context("this is started by scenarios, which say where")?;
+    Ok(Database {
+        kind: Kind::of_url(&url),
+        url,
+    })
+}
+
+/// What a worker can tell.
+pub(crate) trait Told {
+    /// When the last message was settled.
+    fn settled_at(&self) -> Duration;
+    /// Which messages arrived since the last call, and when.
+    fn arrivals(&self) -> Vec<(Uuid, Duration)>;
+    /// Statements, and messages delivered.
+    fn stats(&self) -> (u64, u64);
+}
+
+struct OfRelay<'a>(&'a Running, Arc<Meter>, Arc<Seen>);
+
+impl Told for OfRelay<'_> {
+    fn settled_at(&self) -> Duration {
+        self.1.settled_at()
+    }
+
+    fn arrivals(&self) -> Vec<(Uuid, Duration)> {
+        self.2.arrivals()
+    }
+
+    fn stats(&self) -> (u64, u64) {
+        (self.0.stats.statements.get(), self.0.stats.delivered.get())
+    }
+}
+
+/// Says that it is ready and then what happens, and answers, until the input ends.
+pub(crate) async fn obey(
+    output: &mut Stdout,
+    settled: &mut watch::Receiver<u64>,
+    told: &impl Told,
+) -> Result<()> {
+    say(output, "ready\n").await?;
     let mut commands = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {
             changed = settled.changed() => {
-                changed.context("the relay is gone")?;
-                tell(&mut output, &meter, *settled.borrow_and_update(), &seen).await?;
+                changed.context("what settles messages is gone")?;
+                let settled = *settled.borrow_and_update();
+                tell(output, settled, told).await?;
                 tokio::time::sleep(TELL_EVERY).await;
             }
             command = commands.next_line() => match command.context("reading commands")?.as_deref() {
-                None => break,
+                None => return Ok(()),
                 Some("stats") => {
-                    let (statements, delivered) = (relay.stats.statements.get(), relay.stats.delivered.get());
-                    say(&mut output, &format!("stats {statements} {delivered}\n")).await?;
+                    let (statements, delivered) = told.stats();
+                    say(output, &format!("stats {statements} {delivered}\n")).await?;
                 }
                 Some(_) => {}
             },
         }
     }
-    let stopped = relay.stop().await?;
-    say(&mut output, &format!("stopped {}\n", stopped.delivered)).await
 }
 
-async fn tell(output: &mut Stdout, meter: &Arc<Meter>, settled: u64, seen: &Arc<Seen>) -> Result<()> {
+async fn tell(output: &mut Stdout, settled: u64, told: &impl Told) -> Result<()> {
     let mut lines = String::new();
-    for (id, at) in seen.arrivals() {
+    for (id, at) in told.arrivals() {
         let _ = writeln!(lines, "message {id} {}", at.as_nanos());
     }
-    let _ = writeln!(lines, "settled {settled} {}", meter.settled_at().as_nanos());
+    let _ = writeln!(lines, "settled {settled} {}", told.settled_at().as_nanos());
     say(output, &lines).await
 }
 
-async fn say(output: &mut Stdout, lines: &str) -> Result<()> {
+pub(crate) async fn say(output: &mut Stdout, lines: &str) -> Result<()> {
     output
         .write_all(lines.as_bytes())
         .await

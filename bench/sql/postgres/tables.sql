@@ -23,3 +23,21 @@ CREATE TABLE bench_message (
     attempts    integer     NOT NULL DEFAULT 0,
     last_error  text
 );
+
+-- The floor's log: the columns and types of the queue's log, in one sequence, and no index but the primary key.
+CREATE TABLE bench_log (
+    queue_offset bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue_id     integer     NOT NULL,
+    message_id   uuid        NOT NULL,
+    message_key  text,
+    payload      bytea       NOT NULL,
+    headers      json        NOT NULL,
+    created_at   timestamptz NOT NULL,
+    appended_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- How far the floor's reader is: one row.
+CREATE TABLE bench_cursor (
+    reader      integer PRIMARY KEY,
+    read_offset bigint  NOT NULL
+) WITH (fillfactor = 20);

@@ -5,10 +5,12 @@
 
 mod engine;
 mod postgres;
+mod queue;
 mod sqlite;
 
 pub(crate) use engine::Engine;
 pub(crate) use postgres::{connect as connect_postgres, load_into};
+pub(crate) use queue::QueueEngine;
 
 use anyhow::Result;
 use outbox_core::relay::RelayStore;

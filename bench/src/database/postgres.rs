@@ -289,7 +289,7 @@ pub(crate) async fn load_into(connection: &mut PgConnection, messages: u64, keys
 
 /// A checkpoint now is none in the middle of what is measured. Only superusers and members of pg_checkpoint may ask
 /// for one; without it the server's own fall where they fall.
-async fn checkpoint(pool: &PgPool) -> Result<()> {
+pub(super) async fn checkpoint(pool: &PgPool) -> Result<()> {
     match pool.execute("CHECKPOINT").await {
         Ok(_) => Ok(()),
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_RIGHT) => Ok(()),

@@ -247,7 +247,7 @@ impl Engine for sqlx::Sqlite {
     }
 }
 
-async fn checkpoint(pool: &SqlitePool) -> Result<()> {
+pub(super) async fn checkpoint(pool: &SqlitePool) -> Result<()> {
     pool.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         .await
         .map(drop)

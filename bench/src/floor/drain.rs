@@ -176,7 +176,7 @@ fn postgres_row(row: &PgRow) -> Result<BareRow> {
     })
 }
 
-fn raw(row: &PgRow, column: usize) -> Result<Option<&[u8]>> {
+pub(super) fn raw(row: &PgRow, column: usize) -> Result<Option<&[u8]>> {
     let value = row.try_get_raw(column)?;
     if sqlx::ValueRef::is_null(&value) {
         return Ok(None);
@@ -188,7 +188,7 @@ fn raw(row: &PgRow, column: usize) -> Result<Option<&[u8]>> {
 }
 
 /// Microseconds, as the server counts them.
-fn time(row: &PgRow, column: usize) -> Result<Option<i64>> {
+pub(super) fn time(row: &PgRow, column: usize) -> Result<Option<i64>> {
     let bytes = raw(row, column)?.map(<[u8; 8]>::try_from).transpose()?;
     Ok(bytes.map(i64::from_be_bytes))
 }

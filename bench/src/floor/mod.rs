@@ -3,4 +3,5 @@
 
 pub(crate) mod drain;
 pub(crate) mod insert;
+pub(crate) mod log;
 pub(crate) mod notify;

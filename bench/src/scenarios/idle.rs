@@ -32,11 +32,46 @@ const ROUNDS: usize = 5;
 /// A message is committed so much later at most, at random: five idle polls.
 const AT_RANDOM: Duration = Duration::from_secs(1);
 /// The server writes its counters down at most once a second.
-const COUNTERS: &str =
+pub(crate) const COUNTERS: &str =
     "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
 
-const TARGET_QUERIES: f64 = 10.0;
-const TARGET_CPU_PERCENT: f64 = 0.5;
+pub(crate) const TARGET_QUERIES: f64 = 10.0;
+pub(crate) const TARGET_CPU_PERCENT: f64 = 0.5;
+
+/// How long the parts of a round take. Short ones are told from full ones by a scenario's settings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) silence: Duration,
+    pub(crate) count: Duration,
+    at_random: Duration,
+}
+
+impl Times {
+    pub(crate) fn new(common: &Common, rounds: usize) -> Self {
+        let part = |full: Duration, of_time: f64| {
+            common.seconds.map_or(full, |seconds| {
+                full.min(Duration::from_secs_f64(seconds * of_time / rounds as f64))
+            })
+        };
+        Self {
+            silence: part(SILENCE, 0.4),
+            count: part(COUNT, 0.3),
+            at_random: part(AT_RANDOM, 0.2),
+        }
+    }
+
+    /// How much later the message is committed, this time.
+    pub(crate) fn at_random(&self) -> Duration {
+        self.at_random.mul_f64(fastrand::f64())
+    }
+
+    /// What is to be said where the silence is cut short.
+    pub(crate) fn too_short(&self, who: &str) -> Option<String> {
+        (self.silence < SILENCE).then(|| {
+            format!("After less than {SILENCE:?} of silence {who} still polls faster than the targets allow.")
+        })
+    }
+}
 
 /// A relay, its database, and what was found.
 struct Side<E: Engine> {
@@ -163,30 +198,20 @@ struct Counted {
 
 async fn measure<E: Engine>(common: &Common, server: &Server, mut sides: Vec<Side<E>>) -> Result<Report> {
     let rounds = common.rounds_or(ROUNDS, 2);
-    // Short ones are told from full ones by their settings.
-    let part = |full: Duration, of_time: f64| {
-        common.seconds.map_or(full, |seconds| {
-            full.min(Duration::from_secs_f64(seconds * of_time))
-        })
-    };
-    let (silence, count) = (
-        part(SILENCE, 0.4 / rounds as f64),
-        part(COUNT, 0.3 / rounds as f64),
-    );
-    let at_random = part(AT_RANDOM, 0.2 / rounds as f64);
+    let times = Times::new(common, rounds);
     let progress = Progress::new(rounds as u64);
     for side in &mut sides {
         side.message(0).await?;
     }
     for round in 0..rounds {
         progress.says(format!("round {} of {rounds}: silence", round + 1));
-        tokio::time::sleep(silence).await;
+        tokio::time::sleep(times.silence).await;
         let mut before = Vec::new();
         for side in &mut sides {
             before.push(side.counted().await?);
         }
         progress.says(format!("round {} of {rounds}: counting", round + 1));
-        tokio::time::sleep(count).await;
+        tokio::time::sleep(times.count).await;
         for (side, before) in sides.iter_mut().zip(&before) {
             let after = side.counted().await?;
             let seconds = (after.at - before.at).as_secs_f64();
@@ -198,7 +223,7 @@ async fn measure<E: Engine>(common: &Common, server: &Server, mut sides: Vec<Sid
                 side.transactions.push((after - before) as f64 / seconds);
             }
         }
-        tokio::time::sleep(at_random.mul_f64(fastrand::f64())).await;
+        tokio::time::sleep(times.at_random()).await;
         for side in &mut sides {
             let waited = side.message(round as u64 + 1).await?;
             side.first_ms.push(waited);
@@ -206,7 +231,7 @@ async fn measure<E: Engine>(common: &Common, server: &Server, mut sides: Vec<Sid
         progress.step();
     }
     drop(progress);
-    let report = report(common, server, &sides, silence, count);
+    let report = report(common, server, &sides, times);
     for side in sides {
         side.relay.stop().await?;
         side.pool.close().await;
@@ -214,13 +239,7 @@ async fn measure<E: Engine>(common: &Common, server: &Server, mut sides: Vec<Sid
     Ok(report)
 }
 
-fn report<E: Engine>(
-    common: &Common,
-    server: &Server,
-    sides: &[Side<E>],
-    silence: Duration,
-    count: Duration,
-) -> Report {
+fn report<E: Engine>(common: &Common, server: &Server, sides: &[Side<E>], times: Times) -> Report {
     let mut table = Table::new(["an idle relay", "median", "lowest – highest", "target"]);
     let mut details = Map::new();
     for side in sides {
@@ -264,21 +283,17 @@ fn report<E: Engine>(
         "The server's count also has what this program asks it, once a round, and its own maintenance."
             .to_owned(),
     ];
-    if silence < SILENCE {
-        notes.push(format!(
-            "After less than {SILENCE:?} of silence a relay still polls faster than the targets allow."
-        ));
-    }
+    notes.extend(times.too_short("a relay"));
     let mut settings = server.settings();
-    settings.insert("silence_seconds".into(), number(silence.as_secs_f64()));
-    settings.insert("count_seconds".into(), number(count.as_secs_f64()));
+    settings.insert("silence_seconds".into(), number(times.silence.as_secs_f64()));
+    settings.insert("count_seconds".into(), number(times.count.as_secs_f64()));
     Report {
         scenario: "idle",
         database: common.database.to_string(),
         unit: "statements/s",
         measured: format!(
             "A relay in a process of its own, after {} s of silence; then the first message.",
-            pretty(silence.as_secs_f64())
+            pretty(times.silence.as_secs_f64())
         ),
         floor: None,
         ours: sides.first().map_or(f64::NAN, |side| median(&side.queries)),

@@ -14,18 +14,15 @@
 //!
 //! On SQLite, which has no NOTIFY, there are the second and the third.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use outbox_core::{Message, Wake};
 use outbox_sqlx::postgres::Notifier;
 use outbox_sqlx::{Outbox, PostgresWakeListener};
 use serde_json::{Map, Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Pool, Postgres, Sqlite};
-use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use crate::cli::{Common, LatencyArgs};
@@ -36,12 +33,9 @@ use crate::floor::notify;
 use crate::progress::Progress;
 use crate::relay::{Running, Seen, Setup, Sink};
 use crate::report::{Report, Table, number, pretty, pretty_range};
+use crate::scenarios::steady::{Committed, Pace, Waited, waited};
 use crate::stats::{Spread, median, quantile};
 
-/// What counts of one turn at full size.
-const TURN: Duration = Duration::from_secs(4);
-/// Messages are sent so long before any counts: everything is cold, and a relay that polls has to notice first.
-const WARM_UP: Duration = Duration::from_millis(300);
 const ROUNDS: usize = 5;
 /// After the last commit, for the last message to arrive.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
@@ -94,21 +88,6 @@ struct Found {
     messages: usize,
 }
 
-/// A message, when its commit began and when that was answered.
-#[derive(Debug, Clone, Copy)]
-struct Committed {
-    id: Uuid,
-    begun: Duration,
-    answered: Duration,
-}
-
-/// Milliseconds of one message.
-#[derive(Debug, Clone, Copy)]
-struct Waited {
-    all: f64,
-    after_answer: f64,
-}
-
 pub(crate) async fn run(common: &Common, args: &LatencyArgs, server: &mut Server) -> Result<Report> {
     let database = server.database().await?;
     match server.kind() {
@@ -141,16 +120,13 @@ struct Bench<'a, E: Engine> {
     pool: Pool<E>,
     content: Content,
     rounds: usize,
-    turn: Duration,
+    pace: Pace,
 }
 
 impl<'a, E: Engine> Bench<'a, E> {
     fn new(common: &'a Common, args: &'a LatencyArgs, database: &'a Database, pool: Pool<E>) -> Self {
         let rounds = common.rounds_or(ROUNDS, 3);
-        let turns = (rounds * 4) as f64;
-        let turn = common.seconds.map_or(TURN, |seconds| {
-            TURN.min(Duration::from_secs_f64(seconds / turns).saturating_sub(WARM_UP))
-        });
+        let pace = Pace::new(common, args.rate, rounds * 4);
         Self {
             common,
             args,
@@ -158,7 +134,7 @@ impl<'a, E: Engine> Bench<'a, E> {
             pool,
             content: Content::new(),
             rounds,
-            turn,
+            pace,
         }
     }
 
@@ -193,7 +169,8 @@ impl<'a, E: Engine> Bench<'a, E> {
     async fn floor(&self, pool: &PgPool) -> Result<Vec<Waited>> {
         let listener = notify::Listener::start(pool).await?;
         let committed = self
-            .at_a_steady_rate(async |n| {
+            .pace
+            .write(async |n| {
                 let id = Uuid::now_v7();
                 let (begun, answered) = notify::write(pool, &self.content, n, id).await?;
                 Ok(Committed { id, begun, answered })
@@ -225,7 +202,8 @@ impl<'a, E: Engine> Bench<'a, E> {
         relay.ready().await?;
         let outbox = &outbox;
         let committed = self
-            .at_a_steady_rate(async |n| {
+            .pace
+            .write(async |n| {
                 let message = Message::builder(TOPIC)
                     .key(self.content.key(n))
                     .payload(
@@ -242,47 +220,15 @@ impl<'a, E: Engine> Bench<'a, E> {
                 })
             })
             .await?;
-        tokio::time::timeout(ARRIVE_WITHIN, relay.settled(self.cold() + committed.len() as u64))
-            .await
-            .map_err(|_| anyhow!("messages did not arrive within {ARRIVE_WITHIN:?}"))??;
+        tokio::time::timeout(
+            ARRIVE_WITHIN,
+            relay.settled(self.pace.cold() + committed.len() as u64),
+        )
+        .await
+        .map_err(|_| anyhow!("messages did not arrive within {ARRIVE_WITHIN:?}"))??;
         relay.stop().await?;
         drop(listener);
         waited(&committed, seen.arrivals())
-    }
-
-    fn messages_of(&self, time: Duration) -> u64 {
-        (time.as_secs_f64() * self.args.rate as f64) as u64
-    }
-
-    /// How many messages of a turn don't count.
-    fn cold(&self) -> u64 {
-        self.messages_of(WARM_UP)
-    }
-
-    /// Begins a transaction at each tick, whatever became of those before: a writer that waited for a slow one
-    /// would leave out the very moments that count.
-    async fn at_a_steady_rate<F>(&self, mut write: F) -> Result<Vec<Committed>>
-    where
-        F: AsyncFn(u64) -> Result<Committed>,
-    {
-        let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / self.args.rate as f64));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let messages = self.cold() + self.messages_of(self.turn).max(20);
-        let write = &mut write;
-        let mut under_way = FuturesUnordered::new();
-        let mut committed = Vec::new();
-        let mut n = 0;
-        while n < messages || !under_way.is_empty() {
-            tokio::select! {
-                _ = ticks.tick(), if n < messages => {
-                    under_way.push(write(n));
-                    n += 1;
-                }
-                Some(written) = under_way.next() => committed.push(written?),
-            }
-        }
-        committed.sort_by_key(|committed: &Committed| committed.begun);
-        Ok(committed.split_off(self.cold() as usize))
     }
 
     fn report(&self, server: &Server, ways: &[Way], found: &[Found]) -> Report {
@@ -327,7 +273,7 @@ impl<'a, E: Engine> Bench<'a, E> {
         }
         let mut settings = server.settings();
         settings.insert("messages_per_second".into(), self.args.rate.into());
-        settings.insert("turn_seconds".into(), number(self.turn.as_secs_f64()));
+        settings.insert("turn_seconds".into(), number(self.pace.turn().as_secs_f64()));
         settings.insert("payload_bytes".into(), PAYLOAD_BYTES.into());
         let mut notes = vec![
             "p50 and p99 are medians over the rounds, max is that of all. \"Polling only\" and \"debounced NOTIFY\" \
@@ -355,22 +301,4 @@ impl<'a, E: Engine> Bench<'a, E> {
             notes,
         }
     }
-}
-
-/// Milliseconds from each commit to its arrival.
-fn waited(committed: &[Committed], arrived: Vec<(Uuid, Duration)>) -> Result<Vec<Waited>> {
-    let arrived: HashMap<Uuid, Duration> = arrived.into_iter().collect();
-    committed
-        .iter()
-        .map(|committed| {
-            let arrival = arrived
-                .get(&committed.id)
-                .with_context(|| format!("message {} did not arrive", committed.id))?;
-            let since = |at: Duration| arrival.saturating_sub(at).as_secs_f64() * 1e3;
-            Ok(Waited {
-                all: since(committed.begun),
-                after_answer: since(committed.answered),
-            })
-        })
-        .collect()
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Map;
 use sqlx::{Postgres, Sqlite};
 
@@ -16,12 +16,12 @@ use crate::content::PAYLOAD_BYTES;
 use crate::database::{Database, Engine, Kind, Server};
 use crate::progress::Progress;
 use crate::report::{Report, Table, number, pretty, pretty_range};
+use crate::resident::{highest_mib, resident_mib};
 use crate::stats::{Spread, median};
 use crate::subprocess::{Worker, WorkerSetup};
 
 const MESSAGES: u64 = 5_000_000;
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
-const MIB: f64 = 1024.0 * 1024.0;
 const TARGET_MIB: f64 = 100.0;
 
 pub(crate) async fn run(common: &Common, args: &MemoryArgs, server: &mut Server) -> Result<Report> {
@@ -50,7 +50,7 @@ async fn measure<E: Engine>(
     progress.says("draining");
     let mut relay = Worker::start(database, WorkerSetup::default()).await?;
     let begun = clock::now();
-    let mut samples = vec![status(relay.pid(), "VmRSS:")?];
+    let mut samples = vec![resident_mib(relay.pid())?];
     let mut tick = tokio::time::interval(SAMPLE_EVERY);
     while relay.settled().0 < messages {
         // What was read of a line when the tick comes is kept for the next look.
@@ -59,12 +59,12 @@ async fn measure<E: Engine>(
                 progressed?;
                 progress.at(relay.settled().0);
             }
-            _ = tick.tick() => samples.push(status(relay.pid(), "VmRSS:")?),
+            _ = tick.tick() => samples.push(resident_mib(relay.pid())?),
         }
     }
     let took = relay.settled().1.saturating_sub(begun);
-    samples.push(status(relay.pid(), "VmRSS:")?);
-    let highest = status(relay.pid(), "VmHWM:")?;
+    samples.push(resident_mib(relay.pid())?);
+    let highest = highest_mib(relay.pid())?;
     relay.stop().await?;
     drop(progress);
 
@@ -119,17 +119,4 @@ async fn measure<E: Engine>(
         table,
         notes: vec![format!("{} samples, one every {SAMPLE_EVERY:?}.", samples.len())],
     })
-}
-
-/// A figure of the kernel's, in MiB.
-fn status(pid: u32, name: &str) -> Result<f64> {
-    let path = format!("/proc/{pid}/status");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-    let kib: f64 = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|number| number.parse().ok())
-        .with_context(|| format!("{path} has no {name}"))?;
-    Ok(kib * 1024.0 / MIB)
 }

@@ -5,5 +5,7 @@ pub(crate) mod idle;
 pub(crate) mod latency;
 pub(crate) mod memory;
 pub(crate) mod publish;
+pub(crate) mod queue;
 pub(crate) mod relay;
 pub(crate) mod scale;
+mod steady;

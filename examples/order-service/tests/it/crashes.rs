@@ -10,8 +10,8 @@ use order_service::client::Client;
 use order_service::events::{StockRefused, StockRequested, StockReserved};
 use order_service::ids::OrderId;
 use order_service::orders::OrderState;
+use order_service::queue::{Queue, QueueKind};
 use order_service::{Service, Setup};
-use outbox_core::memory::{MemoryPublisher, MemoryQueue};
 use outbox_core::{Capabilities, Event, Message, PublishError, Publisher};
 use outbox_test_harness::environment;
 use tokio::net::TcpListener;
@@ -87,7 +87,7 @@ async fn place_until_killed(service: &mut Binary, enough: usize) -> Vec<OrderId>
 
 /// A queue that says it has taken a message and forgets it: what a crash makes of a queue in memory.
 struct Forgetful {
-    queue: MemoryPublisher,
+    queue: Arc<dyn Publisher>,
     topics: &'static [&'static str],
     forgot: Arc<Notify>,
 }
@@ -121,9 +121,10 @@ impl Publisher for Forgetful {
 }
 
 async fn start(place: &Place, forget: &'static [&'static str], forgot: &Arc<Notify>) -> Service {
-    let queue = MemoryQueue::new();
+    let database = place.open().await;
+    let queue = Queue::new(QueueKind::Memory, &database).unwrap();
     let setup = Setup {
-        database: place.open().await,
+        database,
         listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
         publisher: Arc::new(Forgetful {
             queue: queue.publisher(),

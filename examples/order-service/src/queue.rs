@@ -27,10 +27,9 @@ const OPTIONAL_QUEUES: u32 = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QueueKind {
-    /// The durable queue, beside the orders: a restart goes on where the service was, and processes on one Postgres
-    /// share the work
+    /// The durable queue, in the database of the orders
     Database,
-    /// Faster, within one process, and forgotten when that ends
+    /// A queue that is forgotten with the process
     Memory,
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::queue::QueueKind;
+
 /// Where data goes when nothing is said: a file in the working directory.
 const DEFAULT_DATABASE: &str = "sqlite://order-service.db";
 
@@ -40,6 +42,9 @@ pub struct ServeConfig {
     // Neither its value nor its default is shown by clap: the help would print a password.
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// What messages travel through
+    #[arg(long, env, value_enum, default_value_t = QueueKind::Database)]
+    pub queue: QueueKind,
     /// Where to take HTTP requests; port 0 is any free one
     #[arg(long, env, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
     pub bind: SocketAddr,
@@ -64,6 +69,9 @@ pub struct DemoConfig {
     /// Where to run instead of on a temporary SQLite file
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// What messages travel through
+    #[arg(long, env, value_enum, default_value_t = QueueKind::Database)]
+    pub queue: QueueKind,
     /// How many orders to place
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub orders: u32,

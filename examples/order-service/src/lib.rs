@@ -2,9 +2,9 @@
 //! that are committed with what they tell.
 //!
 //! In reading order: what the modules tell each other ([`events`]); the two modules ([`orders`], [`inventory`]), each
-//! with its tables, its HTTP routes and its consumer; the databases they can live in ([`database`]); and the wiring
-//! ([`Service`]), where outbox, relay, queue and consumers come together. [`demo`] puts all of it under load and
-//! audits what came of it ([`audit`]).
+//! with its tables, its HTTP routes and its consumer; the databases they can live in ([`database`]) and the queues between
+//! them ([`queue`]); and the wiring ([`Service`]), where outbox, relay, queue and consumers come together. [`demo`] puts
+//! all of it under load and audits what came of it ([`audit`]).
 
 pub mod audit;
 pub mod client;
@@ -17,6 +17,7 @@ pub mod ids;
 pub mod inventory;
 pub mod logging;
 pub mod orders;
+pub mod queue;
 pub mod serve;
 pub mod signals;
 

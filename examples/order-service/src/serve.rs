@@ -1,14 +1,13 @@
 //! `order-service serve`: the service, until it is told to stop.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use anyhow::Context;
-use outbox_core::memory::MemoryQueue;
 use tokio::net::TcpListener;
 
 use crate::config::ServeConfig;
 use crate::database::Database;
+use crate::queue::Queue;
 use crate::service::{Service, Setup};
 use crate::signals;
 
@@ -20,11 +19,11 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let mut signals = signals::listen()?;
     let listener = bind(config.bind).await?;
     let database = Database::open(config.database_url()).await?;
-    let queue = MemoryQueue::new();
+    let queue = Queue::new(config.queue, &database)?;
     let service = Service::start(Setup {
         database,
         listener,
-        publisher: Arc::new(queue.publisher()),
+        publisher: queue.publisher(),
         queue,
         drain_notice: config.drain_notice,
     })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use outbox_core::relay::RelayConfig;
-use outbox_core::{Event, Publisher, consumer, memory::MemoryQueue, relay};
+use outbox_core::{Event, Publisher, consumer, relay};
 use outbox_sqlx::Outbox;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -16,14 +16,13 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::database::Database;
 use crate::events::OrderPlaced;
 use crate::http::{self, Readiness};
+use crate::queue::Queue;
 use crate::{inventory, orders};
 
 /// How long requests that were accepted may take when the service stops.
 const HTTP_DRAIN: Duration = Duration::from_secs(10);
-/// How long what the relay handed to the queue may take to be handled then.
+/// How long what the relay handed to a queue in memory may take to be handled then.
 const QUEUE_DRAIN: Duration = Duration::from_secs(10);
-/// Queues of a topic that nobody listens to yet: as many members of a group could share it.
-const OPTIONAL_QUEUES: u32 = 8;
 
 /// What a service is made of.
 pub struct Setup {
@@ -32,7 +31,7 @@ pub struct Setup {
     /// Where requests come in.
     pub listener: TcpListener,
     /// What messages travel through.
-    pub queue: MemoryQueue,
+    pub queue: Queue,
     /// The end of the queue that the relay delivers to.
     pub publisher: Arc<dyn Publisher>,
     /// How long `/readyz` says 503 before connections are refused, so that whoever balances the load can notice.
@@ -43,7 +42,7 @@ pub struct Setup {
 pub struct Service {
     address: SocketAddr,
     database: Database,
-    queue: MemoryQueue,
+    queue: Queue,
     readiness: Readiness,
     drain_notice: Duration,
     http: Part<std::io::Result<()>>,
@@ -73,21 +72,27 @@ impl Service {
         let inventory = database.inventory(&outbox);
         let ended = CancellationToken::new();
 
-        let asked = orders::ask_again(&*orders)
-            .await
-            .context("asking again what has no answer yet")?;
-        if asked > 0 {
-            tracing::info!(
-                sub_orders = asked,
-                "inventory is asked again about sub-orders without an answer"
-            );
+        // Before the group is made: whether it was there says whether this queue can have forgotten anything.
+        if queue.may_have_forgotten(inventory::GROUP).await? {
+            let asked = orders::ask_again(&*orders)
+                .await
+                .context("asking again what has no answer yet")?;
+            if asked > 0 {
+                tracing::info!(
+                    sub_orders = asked,
+                    "inventory is asked again about sub-orders without an answer"
+                );
+            }
         }
 
-        // Groups before relay: a group is sent what comes after it has joined. And a topic without any group has to
-        // say so, or its messages would be kept for the first one, until the memory is full.
-        queue.declare_optional_topic(OrderPlaced::TOPIC, OPTIONAL_QUEUES)?;
-        let hear_requests = inventory::hear_requests(&queue, Arc::clone(&inventory))?;
-        let hear_answers = orders::hear_answers(&queue, Arc::clone(&orders))?;
+        // Groups before relay: what comes in the meantime stays in the outbox.
+        queue.expect_no_group(OrderPlaced::TOPIC)?;
+        let hear_requests = inventory::hear_requests(&queue, Arc::clone(&inventory))
+            .await
+            .context("subscribing to the requests for stock")?;
+        let hear_answers = orders::hear_answers(&queue, Arc::clone(&orders))
+            .await
+            .context("subscribing to inventory's answers")?;
         let relay = database
             .relay(publisher, relay_config())?
             .with_wake(outbox.waker());
@@ -138,22 +143,19 @@ impl Service {
         let http = self.http.stop(HTTP_DRAIN).await;
 
         // Nothing goes from the outbox to the queue any more; what stays in the outbox is safe there. Before the
-        // consumers, because this queue is in memory: they can empty it now.
+        // consumers: if the queue is in memory, they can empty it now.
         let relay = self.relay.stop(Duration::MAX).await;
-        let emptied = timeout(QUEUE_DRAIN, async {
-            self.queue.wait_idle(inventory::GROUP).await;
-            self.queue.wait_idle(orders::GROUP).await;
-        });
-        let emptied = emptied.await.is_ok();
+        let groups = [inventory::GROUP, orders::GROUP];
+        let safe = self.queue.safe_to_leave(&groups, QUEUE_DRAIN).await;
 
-        // What they still have in their hands they finish, or give back to a queue that ends here; and what they
-        // answered last is in the outbox.
+        // What they still have in their hands they finish; then they leave their groups, so that whoever comes next
+        // waits for nobody's lease. What they answered last is in the outbox.
         self.inventory.stop(Duration::MAX).await;
         self.orders.stop(Duration::MAX).await;
         self.database.close().await;
 
         // Each part has logged for itself what it did and what it left behind.
-        tracing::info!(queue_emptied = emptied, "stopped");
+        tracing::info!(queue_is_safe = safe, "stopped");
         if let Some(relay::Stopped {
             reason: relay::StopReason::Unusable(error),
             ..
@@ -174,8 +176,8 @@ impl Service {
     }
 }
 
-/// Short times, because the queue is in this process and takes a batch at once. When a relay is killed, the next one
-/// waits for its lease to run out before it sends anything.
+/// Short times, because the queue is in this process or in the same database, and takes a batch at once. When a relay is
+/// killed, the next one waits for its lease to run out before it sends anything.
 fn relay_config() -> RelayConfig {
     let mut config = RelayConfig::default();
     config.lease = Duration::from_secs(4);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use outbox_core::Publisher;
 use outbox_core::relay::{Relay, RelayConfig, RelayConfigError};
+use outbox_sqlx::queue::{QueueError, SqlQueue};
 use outbox_sqlx::{Outbox, PostgresRelayStore, SqliteRelayStore};
 use sqlx::PgPool;
 
@@ -17,6 +18,7 @@ pub use sqlite::SqlitePools;
 
 use crate::inventory::{InventoryStore, PostgresInventory, SqliteInventory};
 use crate::orders::{OrderStore, PostgresOrders, SqliteOrders};
+use crate::queue;
 
 /// An open database whose tables are of this version. Clones share the connections.
 #[derive(Debug, Clone)]
@@ -72,6 +74,18 @@ impl Database {
             Self::Postgres(pool) => Relay::new(PostgresRelayStore::new(pool), publisher, config),
             // The pool that writes: on SQLite the pool is the queue of writers, and the relay is one of them.
             Self::Sqlite(pools) => Relay::new(SqliteRelayStore::new(&pools.write), publisher, config),
+        }
+    }
+
+    /// The durable queue in it.
+    ///
+    /// # Errors
+    /// A setting that can't be.
+    pub fn queue(&self) -> Result<SqlQueue, QueueError> {
+        match self.clone() {
+            Self::Postgres(pool) => queue::durable(pool),
+            // It writes, so it queues up with the writers, as the relay does.
+            Self::Sqlite(pools) => queue::durable(pools.write),
         }
     }
 

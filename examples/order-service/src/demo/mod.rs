@@ -11,17 +11,17 @@ mod rest;
 mod tap;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use outbox_core::memory::MemoryQueue;
 use tokio::net::TcpListener;
 
 use crate::audit::Audit;
 use crate::client::Client;
 use crate::config::DemoConfig;
 use crate::database::Database;
+use crate::queue::Queue;
 use crate::service::{Service, Setup};
 use crate::signals;
 use ground::Ground;
@@ -62,14 +62,15 @@ pub async fn run(config: DemoConfig) -> anyhow::Result<()> {
 
 async fn play(config: &DemoConfig, ground: &Ground) -> anyhow::Result<Outcome> {
     let plan = Plan::new(config.seed, config.orders);
-    let queue = MemoryQueue::new();
+    let database = Database::open(ground.url()).await?;
+    let queue = Queue::new(config.queue, &database)?;
     let tap = Tap::new(queue.publisher());
     let service = Service::start(Setup {
-        database: Database::open(ground.url()).await?,
+        database,
         listener: TcpListener::bind("127.0.0.1:0").await?,
         publisher: Arc::new(tap.clone()),
         queue: queue.clone(),
-        drain_notice: std::time::Duration::ZERO,
+        drain_notice: Duration::ZERO,
     })
     .await?;
     let client = Client::new(service.address());
@@ -90,7 +91,7 @@ async fn play(config: &DemoConfig, ground: &Ground) -> anyhow::Result<Outcome> {
         config.patience,
         &bar("coming to rest", placed.messages),
     )
-    .await;
+    .await?;
     let seconds = started.elapsed().as_secs_f64();
     service.stop().await?;
 
@@ -99,6 +100,7 @@ async fn play(config: &DemoConfig, ground: &Ground) -> anyhow::Result<Outcome> {
     let audit = Audit::of(&database).await?;
     database.close().await;
     Ok(Outcome {
+        queue: config.queue,
         audit,
         orders_acknowledged: placed.orders,
         messages_acknowledged: placed.messages,

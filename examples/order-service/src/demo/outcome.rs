@@ -5,9 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::audit::Audit;
+use crate::queue::QueueKind;
 
 /// What one run of the demo came to.
 pub(super) struct Outcome {
+    pub(super) queue: QueueKind,
     pub(super) audit: Audit,
     /// What the buyers were told, counted outside of the database.
     pub(super) orders_acknowledged: u64,
@@ -35,6 +37,7 @@ struct Line {
     lost: u64,
     duplicates_effective: i64,
     seconds: f64,
+    queue: QueueKind,
 }
 
 impl Outcome {
@@ -58,6 +61,7 @@ impl Outcome {
             lost: self.lost(),
             duplicates_effective: self.audit.taken_twice,
             seconds: (self.seconds * 1000.0).round() / 1000.0,
+            queue: self.queue,
         })
     }
 
@@ -113,6 +117,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let audit = &self.audit;
         let verdict = if self.findings().is_empty() { "yes" } else { "NO" };
+        writeln!(f, "queue in                   {:>9}", self.queue)?;
         writeln!(f, "orders placed              {:>9}", audit.orders)?;
         writeln!(f, "  completed                {:>9}", audit.completed)?;
         writeln!(f, "  with a refused part      {:>9}", audit.refused)?;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use outbox_core::memory::MemoryQueue;
+use outbox_sqlx::queue::QueueError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::tap::Tap;
+use crate::queue::Queue;
 use crate::{inventory, orders};
 
 /// How often is looked.
@@ -14,13 +15,16 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Waits until every message that was committed has arrived and every group has handled what it was sent. Gives up
 /// when for so long as `patience` nothing moves any more, and says whether it came to rest.
+///
+/// # Errors
+/// The queue's database can't be reached.
 pub(super) async fn wait(
-    queue: &MemoryQueue,
+    queue: &Queue,
     tap: &Tap,
     messages: u64,
     patience: Duration,
     bar: &ProgressBar,
-) -> bool {
+) -> Result<bool, QueueError> {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut moved = Instant::now();
@@ -28,8 +32,8 @@ pub(super) async fn wait(
     let at_rest = loop {
         looks.tick().await;
         let arrived = tap.messages();
-        let waiting = queue.backlog(inventory::GROUP).total() + queue.backlog(orders::GROUP).total();
-        bar.set_position(arrived.saturating_sub(waiting as u64));
+        let waiting = queue.backlog(inventory::GROUP).await? + queue.backlog(orders::GROUP).await?;
+        bar.set_position(arrived.saturating_sub(waiting));
         if arrived >= messages && waiting == 0 {
             break true;
         }
@@ -41,5 +45,5 @@ pub(super) async fn wait(
         }
     };
     bar.finish_and_clear();
-    at_rest
+    Ok(at_rest)
 }

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use outbox_core::memory::MemoryPublisher;
 use outbox_core::{Capabilities, Message, MessageId, PublishError, Publisher};
 
 /// A publisher that remembers what the one behind it has taken. Clones share the memory.
 #[derive(Clone)]
 pub(super) struct Tap {
-    queue: MemoryPublisher,
+    queue: Arc<dyn Publisher>,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -21,7 +20,7 @@ struct Taken {
 }
 
 impl Tap {
-    pub(super) fn new(queue: MemoryPublisher) -> Self {
+    pub(super) fn new(queue: Arc<dyn Publisher>) -> Self {
         Self {
             queue,
             taken: Arc::default(),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use outbox_core::consumer::{Consumer, HandleError};
-use outbox_core::memory::MemoryQueue;
 use outbox_core::{Event, Message};
 
 use super::InventoryStore;
 use crate::events::StockRequested;
+use crate::queue::{HANDLER_TIMEOUT, Queue};
 
 /// The consumer group.
 pub const GROUP: &str = "inventory";
@@ -18,15 +18,16 @@ const CONCURRENCY: usize = 8;
 /// A consumer of the requests for stock.
 ///
 /// # Errors
-/// The queue is closed.
-pub fn hear_requests(queue: &MemoryQueue, store: Arc<dyn InventoryStore>) -> anyhow::Result<Consumer> {
-    let subscriber = queue.subscribe(GROUP, [StockRequested::TOPIC])?;
+/// The queue can't be reached, or is closed.
+pub async fn hear_requests(queue: &Queue, store: Arc<dyn InventoryStore>) -> anyhow::Result<Consumer> {
+    let subscriber = queue.subscribe(GROUP, &[StockRequested::TOPIC]).await?;
     let handler = move |message: Message| {
         let store = Arc::clone(&store);
         async move { hear(&message, &*store).await }
     };
     Ok(Consumer::builder(subscriber, handler)
         .concurrency(CONCURRENCY)
+        .handler_timeout(HANDLER_TIMEOUT)
         .build()?)
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use outbox_core::consumer::{Consumer, HandleError};
-use outbox_core::memory::MemoryQueue;
 use outbox_core::{Event, Message};
 
 use super::{Answer, OrderStore};
 use crate::events::{StockRefused, StockReserved};
+use crate::queue::{HANDLER_TIMEOUT, Queue};
 
 /// The consumer group.
 pub const GROUP: &str = "orders";
@@ -18,15 +18,18 @@ const CONCURRENCY: usize = 8;
 /// A consumer of inventory's answers.
 ///
 /// # Errors
-/// The queue is closed.
-pub fn hear_answers(queue: &MemoryQueue, store: Arc<dyn OrderStore>) -> anyhow::Result<Consumer> {
-    let subscriber = queue.subscribe(GROUP, [StockReserved::TOPIC, StockRefused::TOPIC])?;
+/// The queue can't be reached, or is closed.
+pub async fn hear_answers(queue: &Queue, store: Arc<dyn OrderStore>) -> anyhow::Result<Consumer> {
+    let subscriber = queue
+        .subscribe(GROUP, &[StockReserved::TOPIC, StockRefused::TOPIC])
+        .await?;
     let handler = move |message: Message| {
         let store = Arc::clone(&store);
         async move { hear(&message, &*store).await }
     };
     Ok(Consumer::builder(subscriber, handler)
         .concurrency(CONCURRENCY)
+        .handler_timeout(HANDLER_TIMEOUT)
         .build()?)
 }
 

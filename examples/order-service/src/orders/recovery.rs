@@ -1,4 +1,4 @@
-//! What a restart has to make up for, as long as the queue is in memory.
+//! What a restart has to make up for when the queue is in memory. With a durable queue alone, this file goes away.
 
 use super::OrderStore;
 use crate::ids::SubOrderId;
@@ -9,10 +9,10 @@ const PAGE: u32 = 500;
 
 /// Asks inventory again about every sub-order it has not answered, and says how many these are.
 ///
-/// A committed message is safe in the outbox until the relay has handed it to the queue, and this queue lives in
-/// memory: when the process dies, requests and answers that were handed over and not handled are gone. (With a
-/// durable queue they are not, and this step goes away.) So a question without an answer is asked again, in a new
-/// message, unless the old one is still in the outbox: a service that can't stay up must not pile them up there.
+/// A committed message is safe in the outbox until the relay has handed it to the queue, and a queue in memory lives
+/// with the process: when that dies, requests and answers that were handed over and not handled are gone. So a question
+/// without an answer is asked again, in a new message, unless the old one is still in the outbox: a service that can't
+/// stay up must not pile them up there.
 ///
 /// A question that was on its way after all is harmless (another instance may have the old message in its queue):
 /// inventory reserves once per sub-order, and orders hears the first answer only.

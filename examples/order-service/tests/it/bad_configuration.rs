@@ -66,6 +66,24 @@ fn urls_that_lead_nowhere() {
 }
 
 #[test]
+fn a_queue_that_there_is_not() {
+    let said = |mut command: std::process::Command| {
+        let (code, stdout, stderr) = Binary::run({
+            command.env("DATABASE_URL", "sqlite://none/orders.db");
+            command
+        });
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        assert_says(&stderr, &["'kafka'", "--queue <QUEUE>", "database, memory"]);
+    };
+    for command in ["serve", "demo"] {
+        said(Binary::command(&[command, "--queue", "kafka"]));
+        let mut by_environment = Binary::command(&[command]);
+        by_environment.env("QUEUE", "kafka");
+        said(by_environment);
+    }
+}
+
+#[test]
 fn help_shows_no_password() {
     let mut command = Binary::command(&["--help"]);
     command.env("DATABASE_URL", "postgres://user:s3cret@localhost/shop");

@@ -4,11 +4,23 @@ use serde_json::Value;
 
 use crate::support::{Binary, Place, on_each_database};
 
-on_each_database!(nothing_is_lost_and_it_can_be_run_again);
+on_each_database!(
+    nothing_is_lost_and_it_can_be_run_again,
+    nothing_is_lost_with_the_queue_in_memory,
+);
 
 async fn nothing_is_lost_and_it_can_be_run_again(place: Place) {
+    play_twice(&place, &[], "database").await;
+}
+
+async fn nothing_is_lost_with_the_queue_in_memory(place: Place) {
+    play_twice(&place, &["--queue", "memory"], "memory").await;
+}
+
+async fn play_twice(place: &Place, arguments: &[&str], queue: &str) {
     let command = || {
         let mut command = Binary::command(&["demo", "--orders", "60", "--seed", "7", "--json"]);
+        command.args(arguments);
         if place.url().starts_with("postgres") {
             command.env("DATABASE_URL", place.url());
         }
@@ -20,7 +32,7 @@ async fn nothing_is_lost_and_it_can_be_run_again(place: Place) {
         assert_eq!(code, Some(0), "{stderr}");
         assert_eq!(stdout.lines().count(), 1, "{stdout}");
         let line: Value = serde_json::from_str(&stdout).unwrap();
-        assert_eq!(line["orders"], 60);
+        assert_eq!((&line["orders"], &line["queue"]), (&60.into(), &queue.into()));
         assert_eq!(
             (&line["lost"], &line["duplicates_effective"]),
             (&0.into(), &0.into())

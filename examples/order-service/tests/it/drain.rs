@@ -9,11 +9,29 @@ use crate::support::{Binary, Place, SOON, on_each_database, order, until};
 
 on_each_database!(
     a_drained_service_leaves_nothing_half_done,
+    a_drained_service_with_its_queue_in_memory_empties_it,
     while_it_drains_it_is_alive_and_not_ready,
 );
 
 async fn a_drained_service_leaves_nothing_half_done(place: Place) {
-    let mut service = Binary::serve(&place);
+    drain_and_start_again(&place, "database").await;
+    let groups = "SELECT count(*) FROM outbox_group";
+    assert_eq!(place.number(groups).await, 2);
+}
+
+async fn a_drained_service_with_its_queue_in_memory_empties_it(place: Place) {
+    drain_and_start_again(&place, "memory").await;
+    let groups = "SELECT count(*) FROM outbox_group";
+    assert_eq!(
+        place.number(groups).await,
+        0,
+        "the queue in memory is asked for and used"
+    );
+}
+
+async fn drain_and_start_again(place: &Place, queue: &str) {
+    let environment = [("QUEUE", queue)];
+    let mut service = Binary::serve_with(place, &environment);
     let client = &service.client;
     client.put_stock("m", "s", 1_000).await.unwrap();
     let body = &order(&[("m", "s", 1, 5), ("short", "s", 1, 5)]);
@@ -24,11 +42,13 @@ async fn a_drained_service_leaves_nothing_half_done(place: Place) {
     let status = service.process.wait_timeout(SOON).unwrap();
     assert_eq!(status.code(), Some(0), "{}", service.process.log_tail());
     let log = std::fs::read_to_string(service.process.stderr_log()).unwrap();
-    assert!(log.contains("queue_emptied=true"), "{log}");
+    assert!(log.contains("queue_is_safe=true"), "{log}");
 
-    // What was handed to the queue was handled; what was not is still in the outbox, and goes on from there.
+    // What was not handled is in the outbox or in the queue, and goes on from there.
     assert_eq!(place.audit().await.orders, 50);
-    let _service = Binary::serve(&place);
+    let members = "SELECT count(*) FROM outbox_group_member";
+    assert_eq!(place.number(members).await, 0, "they have left their groups");
+    let _service = Binary::serve_with(place, &environment);
     let audit = until(async || place.audit().await, |audit| audit.pending == 0).await;
     assert_eq!((audit.completed, audit.findings()), (50, vec![]));
 }

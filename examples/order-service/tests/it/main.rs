@@ -9,4 +9,5 @@ mod demo;
 mod drain;
 mod once;
 mod orders;
+mod together;
 mod validation;

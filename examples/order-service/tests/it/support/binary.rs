@@ -16,7 +16,7 @@ impl Binary {
     pub(crate) fn command(arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_order-service"));
         command.args(arguments);
-        for variable in ["DATABASE_URL", "BIND", "DRAIN_NOTICE", "RUST_LOG"] {
+        for variable in ["DATABASE_URL", "QUEUE", "BIND", "DRAIN_NOTICE", "RUST_LOG"] {
             command.env_remove(variable);
         }
         command

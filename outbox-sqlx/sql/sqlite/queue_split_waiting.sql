@@ -1,8 +1,8 @@
--- The queues that were split off from one, and that the group has not opened yet. Safe: reads only.
-SELECT q.id, q.number, q.split_offset, q.siblings, t.initial_queues
+-- The queues that were split off one of the queues $2, and that the group has not opened yet. Safe: reads only.
+SELECT q.parent_id, q.id, q.number, q.split_offset, q.siblings, t.initial_queues
   FROM outbox_queue q
   JOIN outbox_topic t ON t.id = q.topic_id
   JOIN outbox_group_queue g ON g.queue_id = q.id AND g.group_id = $1
- WHERE q.parent_id = $2
+ WHERE q.parent_id IN (SELECT value FROM json_each($2))
    AND g.waits
  ORDER BY q.id

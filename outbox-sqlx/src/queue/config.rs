@@ -31,7 +31,7 @@ impl Config {
         Self {
             queues_per_topic: DEFAULT_QUEUES,
             lease: Duration::from_secs(45),
-            idle_poll: Duration::from_millis(200),
+            idle_poll: Duration::from_millis(150),
             ack_interval: Duration::from_millis(10),
             prefetch_rows: 2_048,
             prefetch_bytes: 16 * 1024 * 1024,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::Connection as _;
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::database::QueueDatabase;
@@ -18,46 +18,57 @@ const LOAD: Statement = statement!("queue_retry_load");
 /// Retries are listed in pages of so many rows.
 const PAGE_ROWS: i64 = 5_000;
 
-/// What a queue's former owners left: its retries, and the dead letters above the group's place.
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// What was found of each queue.
+pub(super) type ByQueue<T> = HashMap<i64, Vec<T>>;
+
+/// What the former owners of queues left: their retries, and the dead letters above the group's places.
 pub(super) async fn left_behind<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     group: i64,
-    claimed: &Claimed,
-) -> sqlx::Result<(Vec<StoredItem>, Vec<i64>)> {
-    // One snapshot is enough: under the new epoch nobody else writes here but operators, and those tell.
-    let mut tx = connection.begin_with("BEGIN").await?;
-    let retries = retries::<DB>(&mut tx, group, claimed.queue).await?;
-    let rows = DB::rows(&mut tx, DEAD_ABOVE, args![group, claimed.queue, claimed.place]).await?;
-    let dead = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-    tx.commit().await?;
+    claimed: &[Claimed],
+) -> sqlx::Result<(ByQueue<StoredItem>, ByQueue<i64>)> {
+    // Under the new epochs nobody else writes here but operators, and those tell.
+    let queues: Vec<i64> = claimed.iter().map(|claimed| claimed.queue).collect();
+    let retries = retries::<DB>(connection, group, &queues).await?;
+    let places: Vec<(i64, i64)> = claimed
+        .iter()
+        .map(|claimed| (claimed.queue, claimed.place))
+        .collect();
+    let places = serde_json::json!(places).to_string();
+    let mut dead = ByQueue::default();
+    for row in DB::rows(connection, DEAD_ABOVE, args![group, &places]).await? {
+        dead.entry(row.int(0)?).or_insert_with(Vec::new).push(row.int(1)?);
+    }
     Ok((retries, dead))
 }
 
-/// A queue's retries.
+/// The retries of queues.
 pub(super) async fn retries<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     group: i64,
-    queue: i64,
-) -> sqlx::Result<Vec<StoredItem>> {
-    let mut items: Vec<StoredItem> = Vec::new();
+    queues: &[i64],
+) -> sqlx::Result<ByQueue<StoredItem>> {
+    let mut items: ByQueue<StoredItem> = ByQueue::default();
+    let list = serde_json::json!(queues).to_string();
+    let mut after = (-1, -1);
     loop {
-        let from = items.last().map_or(0, |item| item.offset + 1);
-        let rows = DB::rows(connection, RETRIES, args![group, queue, from, PAGE_ROWS]).await?;
+        let arguments = args![group, &list, after.0, after.1, PAGE_ROWS];
+        let rows = DB::rows(connection, RETRIES, arguments).await?;
         let now = Instant::now();
         for row in &rows {
             let wait = row
-                .maybe_int(3)?
+                .maybe_int(4)?
                 .map(|micros| Duration::from_micros(micros.unsigned_abs()));
-            items.push(StoredItem {
-                offset: row.int(0)?,
-                key: row.maybe_text(1)?.map(Into::into),
-                attempts: u32::try_from(row.int(2)?).unwrap_or(u32::MAX),
-                // Longer than any clock counts is never.
-                not_before: wait.map(|wait| {
-                    now.checked_add(wait)
-                        .unwrap_or(now + Duration::from_secs(86_400 * 365))
-                }),
-                in_trial: row.flag(4)?,
+            after = (row.int(0)?, row.int(1)?);
+            items.entry(after.0).or_default().push(StoredItem {
+                offset: after.1,
+                key: row.maybe_text(2)?.map(Into::into),
+                attempts: u32::try_from(row.int(3)?).unwrap_or(u32::MAX),
+                // Longer than any clock counts is a year, after which it is looked at again.
+                not_before: wait.map(|wait| now.checked_add(wait).unwrap_or(now + A_YEAR)),
+                in_trial: row.flag(5)?,
             });
         }
         if (rows.len() as i64) < PAGE_ROWS {

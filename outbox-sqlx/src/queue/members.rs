@@ -163,35 +163,53 @@ pub(super) async fn share_out<DB: QueueDatabase>(
                 });
             }
         }
-        let wanted = decide(&members, &queues, &identity.member);
-        for (share, wanted) in queues.iter().zip(wanted) {
+        let mut free = Vec::new();
+        for (share, wanted) in queues.iter().zip(decide(&members, &queues, &identity.member)) {
             match wanted {
                 Wanted::Keep => shares.mine.push((share.queue, share.epoch)),
                 Wanted::HandOver => {
                     shares.mine.push((share.queue, share.epoch));
                     shares.to_hand_over.push(share.queue);
                 }
-                Wanted::Claim => {
-                    let rows = DB::rows(&mut tx, CLAIM, args![group, share.queue, &identity.member]).await?;
-                    let Some(row) = rows.first() else { continue };
-                    let epoch = row.int(0)?;
-                    shares.mine.push((share.queue, epoch));
-                    shares.claimed.push(Claimed {
-                        queue: share.queue,
-                        topic: Arc::clone(&share.topic),
-                        number: share.number,
-                        epoch,
-                        place: row.int(1)?,
-                        deaths: u32::try_from(row.int(2)?).unwrap_or(0),
-                        suspect_to: row.int(3)?,
-                    });
-                }
+                Wanted::Claim => free.push(share),
                 Wanted::Leave => {}
             }
         }
+        claim::<DB>(&mut tx, identity, &free, &mut shares).await?;
     }
     tx.commit().await?;
     Ok(Some(shares))
+}
+
+/// Takes free queues.
+async fn claim<DB: QueueDatabase>(
+    connection: &mut DB::Connection,
+    identity: &Identity,
+    free: &[&Share],
+    shares: &mut Shares,
+) -> sqlx::Result<()> {
+    if free.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = free.iter().map(|share| share.queue).collect();
+    let ids = serde_json::json!(ids).to_string();
+    let rows = DB::rows(connection, CLAIM, args![identity.group, &ids, &identity.member]).await?;
+    for row in &rows {
+        let (queue, epoch) = (row.int(0)?, row.int(1)?);
+        shares.mine.push((queue, epoch));
+        if let Some(share) = free.iter().find(|share| share.queue == queue) {
+            shares.claimed.push(Claimed {
+                queue,
+                topic: Arc::clone(&share.topic),
+                number: share.number,
+                epoch,
+                place: row.int(2)?,
+                deaths: u32::try_from(row.int(3)?).unwrap_or(0),
+                suspect_to: row.int(4)?,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Gives queues back in good order, so that others may take them.

@@ -378,7 +378,7 @@ impl<DB: QueueDatabase> SqlQueueBuilder<DB> {
         self
     }
 
-    /// How long a member waits at most before it looks for messages of other processes, after a silence. Default: 200 ms.
+    /// How long a member waits at most before it looks for messages of other processes, after a silence. Default: 150 ms.
     pub fn idle_poll(mut self, interval: Duration) -> Self {
         self.config.idle_poll = interval;
         self

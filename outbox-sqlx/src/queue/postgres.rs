@@ -73,7 +73,8 @@ impl QueueDatabase for Postgres {
         let message_ids: Vec<uuid::Uuid> = messages.iter().map(|m| m.message.id().0).collect();
         let keys: Vec<Option<&str>> = messages.iter().map(|m| m.message.key()).collect();
         let payloads: Vec<&[u8]> = messages.iter().map(|m| &m.message.payload()[..]).collect();
-        let headers: Vec<String> = messages.iter().map(|m| headers_json(m.message)).collect();
+        let headers: Vec<_> = messages.iter().map(|m| headers_json(m.message)).collect();
+        let headers: Vec<&str> = headers.iter().map(|headers| &**headers).collect();
         let created: Vec<i64> = messages.iter().map(|m| created_at(m.message)).collect();
         let done = sqlx::query(APPEND)
             .bind(queues)
@@ -96,7 +97,8 @@ impl QueueDatabase for Postgres {
         let message_ids: Vec<uuid::Uuid> = messages.iter().map(|m| m.message.id().0).collect();
         let keys: Vec<Option<&str>> = messages.iter().map(|m| m.message.key()).collect();
         let payloads: Vec<&[u8]> = messages.iter().map(|m| &m.message.payload()[..]).collect();
-        let headers: Vec<String> = messages.iter().map(|m| headers_json(m.message)).collect();
+        let headers: Vec<_> = messages.iter().map(|m| headers_json(m.message)).collect();
+        let headers: Vec<&str> = headers.iter().map(|headers| &**headers).collect();
         let created: Vec<i64> = messages.iter().map(|m| created_at(m.message)).collect();
         let after: Vec<Option<i64>> = messages.iter().map(|m| m.due.after).collect();
         let at: Vec<Option<i64>> = messages.iter().map(|m| m.due.at).collect();

@@ -138,11 +138,7 @@ impl<DB: QueueDatabase> Appender for Backend<DB> {
             let topics = self.topics_of(batch).await?;
             if append(&self.pool, &topics, batch).await? {
                 self.announce();
-                for (name, topic) in &topics {
-                    let count = batch.iter().filter(|message| message.topic() == &**name).count();
-                    metrics::counter!("outbox_queue_appended_total", "topic" => Arc::clone(&topic.name))
-                        .increment(count as u64);
-                }
+                count(batch);
                 return Ok(());
             }
             self.topics.forget();
@@ -171,7 +167,8 @@ impl<DB: QueueDatabase> Appender for Backend<DB> {
 impl<DB: QueueDatabase> Backend<DB> {
     /// The topics of a batch, made where they are new.
     async fn topics_of(&self, batch: &[&Message]) -> Result<HashMap<Arc<str>, Arc<Topic>>, QueueError> {
-        let names: BTreeSet<&Arc<str>> = batch.iter().map(|message| message.shared_topic()).collect();
+        let runs = batch.chunk_by(|a, b| Arc::ptr_eq(a.shared_topic(), b.shared_topic()));
+        let names: BTreeSet<&Arc<str>> = runs.filter_map(|run| Some(run.first()?.shared_topic())).collect();
         let mut found = HashMap::default();
         for name in names {
             let topic = match self.topics.get(name) {
@@ -239,6 +236,16 @@ async fn append<DB: QueueDatabase>(
     }
     DB::commit(tx).await?;
     Ok(true)
+}
+
+/// Counts what was appended, by topic: most batches are runs of one.
+fn count(batch: &[&Message]) {
+    for run in batch.chunk_by(|a, b| Arc::ptr_eq(a.shared_topic(), b.shared_topic())) {
+        if let Some(message) = run.first() {
+            metrics::counter!("outbox_queue_appended_total", "topic" => Arc::clone(message.shared_topic()))
+                .increment(run.len() as u64);
+        }
+    }
 }
 
 /// Whether a point in time has gone by; whoever appends looks at its own clock, and only to save a detour.

@@ -10,6 +10,7 @@ use outbox_core::group::placement::{key_hash, queue_of};
 
 use super::database::QueueDatabase;
 use super::groups;
+use super::load::ByQueue;
 use super::statement::{Statement, args, statement};
 
 const WAITING: Statement = statement!("queue_split_waiting");
@@ -36,25 +37,25 @@ impl Waiting {
     }
 }
 
-/// The queues that were split off `queue` and wait for the group.
+/// The queues that were split off these and wait for the group.
 pub(super) async fn waiting<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     group: i64,
-    queue: i64,
-) -> sqlx::Result<Vec<Waiting>> {
-    let rows = DB::rows(connection, WAITING, args![group, queue]).await?;
+    queues: &[i64],
+) -> sqlx::Result<ByQueue<Waiting>> {
+    let queues = serde_json::json!(queues).to_string();
     let number = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
-    rows.iter()
-        .map(|row| {
-            Ok(Waiting {
-                queue: row.int(0)?,
-                number: number(row.int(1)?),
-                split: row.int(2)?,
-                siblings: number(row.int(3)?),
-                initial: number(row.int(4)?),
-            })
-        })
-        .collect()
+    let mut waiting: ByQueue<Waiting> = ByQueue::default();
+    for row in DB::rows(connection, WAITING, args![group, &queues]).await? {
+        waiting.entry(row.int(0)?).or_default().push(Waiting {
+            queue: row.int(1)?,
+            number: number(row.int(2)?),
+            split: row.int(3)?,
+            siblings: number(row.int(4)?),
+            initial: number(row.int(5)?),
+        });
+    }
+    Ok(waiting)
 }
 
 /// Opens a queue, and moves the retries at these offsets to it. False when the old one has another owner by now.

@@ -18,7 +18,7 @@ const APPEND_PLACE: &str = sql!("sqlite/queue_append_place.sql");
 const APPEND: &str = sql!("sqlite/queue_append.sql");
 const DELAY: &str = sql!("sqlite/queue_delay.sql");
 const READ: &str = sql!("sqlite/queue_read.sql");
-const DUE: &str = sql!("sqlite/queue_due.sql");
+const NEWS: &str = sql!("sqlite/queue_news.sql");
 
 static APPEND_MANY: std::sync::LazyLock<Statements> = std::sync::LazyLock::new(|| Statements::new(APPEND));
 
@@ -97,7 +97,14 @@ impl QueueDatabase for Sqlite {
         topics: &[i64],
         page: &mut PageBuilder,
     ) -> sqlx::Result<()> {
-        for read in from {
+        let pairs: Vec<(i64, i64)> = from.iter().map(|read| (read.queue, read.offset)).collect();
+        let news: Vec<Option<i64>> = sqlx::query_scalar(NEWS)
+            .bind(serde_json::json!(pairs).to_string())
+            .bind(serde_json::json!(topics).to_string())
+            .fetch_all(&mut *connection)
+            .await?;
+        page.delayed_due = news.contains(&None);
+        for read in from.iter().filter(|read| news.contains(&Some(read.queue))) {
             let mut rows = sqlx::query(READ)
                 .bind(read.queue)
                 .bind(read.offset)
@@ -107,10 +114,6 @@ impl QueueDatabase for Sqlite {
                 page.take(stored(&row)?);
             }
         }
-        page.delayed_due = sqlx::query_scalar(DUE)
-            .bind(serde_json::json!(topics).to_string())
-            .fetch_one(connection)
-            .await?;
         Ok(())
     }
 

@@ -6,5 +6,5 @@ mod support;
 
 mod conformance;
 mod faults;
-mod queue_faults;
 mod queue_conformance;
+mod queue_faults;

@@ -284,21 +284,33 @@ impl<DB: QueueDatabase> Member<DB> {
             .lock()
             .keep_only(&shares.mine, &shares.to_hand_over);
         let known: Vec<i64> = self.setup.shared.lock().queues().map(|(id, _)| id).collect();
-        for id in known {
+        let claimed: Vec<i64> = shares.claimed.iter().map(|claimed| claimed.queue).collect();
+        let mut waiting =
+            split::waiting::<DB>(&mut connection, group, &[&known[..], &claimed].concat()).await?;
+        if !known.is_empty() {
             // Others may have redriven dead letters, or made the topic grow.
-            let retries = load::retries::<DB>(&mut connection, group, id).await?;
-            let waiting = split::waiting::<DB>(&mut connection, group, id).await?;
+            let mut retries = load::retries::<DB>(&mut connection, group, &known).await?;
             let mut state = self.setup.shared.lock();
-            state.redriven(id, retries, Instant::now());
-            if let Some(owned) = state.queue_mut(id) {
-                owned.waiting = waiting;
+            for id in known {
+                state.redriven(id, retries.remove(&id).unwrap_or_default(), Instant::now());
+                if let Some(owned) = state.queue_mut(id) {
+                    owned.waiting = waiting.remove(&id).unwrap_or_default();
+                }
             }
         }
-        for claimed in &shares.claimed {
-            let (stored, dead) = load::left_behind::<DB>(&mut connection, group, claimed).await?;
-            let waiting = split::waiting::<DB>(&mut connection, group, claimed.queue).await?;
-            self.take_over(claimed, stored, dead, waiting);
-            unknown.retain(|&(id, _)| id != claimed.queue);
+        if !claimed.is_empty() {
+            let (mut stored, mut dead) =
+                load::left_behind::<DB>(&mut connection, group, &shares.claimed).await?;
+            for claimed in &shares.claimed {
+                let id = claimed.queue;
+                self.take_over(
+                    claimed,
+                    stored.remove(&id).unwrap_or_default(),
+                    dead.remove(&id).unwrap_or_default(),
+                    waiting.remove(&id).unwrap_or_default(),
+                );
+                unknown.retain(|&(unknown, _)| unknown != id);
+            }
         }
         if !unknown.is_empty() {
             // Taken by a call whose answer was lost: given back, to be taken anew.
@@ -470,7 +482,7 @@ impl<DB: QueueDatabase> Member<DB> {
     async fn read(&mut self) -> sqlx::Result<()> {
         let started = Instant::now();
         let poll = started >= self.next_poll;
-        let reads = self.setup.shared.lock().to_read(&self.bounds, poll);
+        let reads = self.setup.shared.lock().what_to_read(&self.bounds, poll);
         if reads.is_empty() {
             return Ok(());
         }
@@ -516,7 +528,8 @@ impl<DB: QueueDatabase> Member<DB> {
         {
             return Duration::ZERO;
         }
-        if !state.wanted(1).is_empty() || !state.to_read(&self.bounds, now >= self.next_poll).is_empty() {
+        if !state.wanted(1).is_empty() || !state.what_to_read(&self.bounds, now >= self.next_poll).is_empty()
+        {
             return Duration::ZERO;
         }
         let mut until = self.next_heartbeat;

@@ -259,7 +259,7 @@ impl State {
     /// Whether an outcome makes the member look: the first one since it last did, one that somebody waits for, and one
     /// that lets something go on.
     pub(in crate::queue) fn is_worth_waking(&self) -> bool {
-        self.outcomes <= 1 || !self.waiters.is_empty() || self.asked > 0 || self.outcomes % 256 == 0
+        self.outcomes <= 1 || !self.waiters.is_empty() || self.asked > 0 || self.outcomes.is_multiple_of(256)
     }
 
     /// All that has to be written down, and who waits for it.
@@ -339,7 +339,7 @@ impl State {
     }
 
     /// What is to be read of the log: as much as keeps the subscriber busy, within these bounds.
-    pub(super) fn to_read(&mut self, bounds: &ReadBounds, poll: bool) -> Vec<ReadFrom> {
+    pub(super) fn what_to_read(&mut self, bounds: &ReadBounds, poll: bool) -> Vec<ReadFrom> {
         let (ready, weight) = self.queues.values().fold((0, 0), |(ready, weight), owned| {
             (ready + owned.queue.ready(), weight + owned.queue.weight())
         });
@@ -390,26 +390,30 @@ impl State {
         reads
     }
 
-    /// Takes in what was read.
+    /// Takes in what was read: rows of the queues in the order in which they were asked for.
     pub(super) fn read(&mut self, reads: &[ReadFrom], rows: Vec<ReadMessage>, now: Instant) {
-        let mut by_queue: BTreeMap<i64, (Vec<(i64, Message)>, Vec<(i64, Arc<str>)>)> = BTreeMap::new();
-        for row in rows {
-            let (messages, problems) = by_queue.entry(row.queue).or_default();
-            if let Some(problem) = row.problem {
-                problems.push((row.offset, problem));
-            }
-            messages.push((row.offset, row.message));
-        }
+        let mut rows = rows.into_iter().peekable();
         for read in reads {
-            let (messages, problems) = by_queue.remove(&read.queue).unwrap_or_default();
-            let Some(owned) = self.queues.get_mut(&read.queue) else {
+            let (mut count, mut problems) = (0, Vec::new());
+            let messages = std::iter::from_fn(|| {
+                let row = rows.next_if(|row| row.queue == read.queue)?;
+                count += 1;
+                if let Some(problem) = row.problem {
+                    problems.push((row.offset, problem));
+                }
+                Some((row.offset, row.message))
+            });
+            let owned = self
+                .queues
+                .get_mut(&read.queue)
+                .filter(|owned| owned.queue.read_from() == read.offset);
+            let Some(owned) = owned else {
+                // It was lost meanwhile.
+                messages.for_each(drop);
                 continue;
             };
-            if owned.queue.read_from() != read.offset {
-                continue;
-            }
-            owned.at_end = (messages.len() as i64) < read.rows;
             owned.queue.read(messages, now);
+            owned.at_end = count < read.rows;
             for (offset, problem) in problems {
                 owned.queue.refuse(offset, problem, now);
                 self.outcomes += 1;

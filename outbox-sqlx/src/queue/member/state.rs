@@ -253,10 +253,7 @@ impl State {
                     || owned.handing_over
                     || !owned.waiting.is_empty()
                     || owned.queue.has_recovered()
-<<<<<<< HEAD
-=======
                     || owned.queue.wants_unwritten()
->>>>>>> queue-conformance
             })
     }
 

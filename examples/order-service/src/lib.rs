@@ -16,6 +16,7 @@ pub mod http;
 pub mod ids;
 pub mod inventory;
 pub mod logging;
+pub mod maintenance;
 pub mod orders;
 pub mod queue;
 pub mod serve;

@@ -17,12 +17,14 @@ use crate::database::Database;
 use crate::events::OrderPlaced;
 use crate::http::{self, Readiness};
 use crate::queue::Queue;
-use crate::{inventory, orders};
+use crate::{inventory, maintenance, orders};
 
 /// How long requests that were accepted may take when the service stops.
 const HTTP_DRAIN: Duration = Duration::from_secs(10);
 /// How long what the relay handed to a queue in memory may take to be handled then.
 const QUEUE_DRAIN: Duration = Duration::from_secs(10);
+/// How long a step of the retention may take then.
+const MAINTENANCE_DRAIN: Duration = Duration::from_secs(10);
 
 /// What a service is made of.
 pub struct Setup {
@@ -49,6 +51,7 @@ pub struct Service {
     relay: Part<relay::Stopped>,
     inventory: Part<consumer::Stopped>,
     orders: Part<consumer::Stopped>,
+    maintenance: Part<anyhow::Result<()>>,
     /// Cancelled when a part ends, for whatever reason.
     ended: CancellationToken,
 }
@@ -96,6 +99,7 @@ impl Service {
         let relay = database
             .relay(publisher, relay_config())?
             .with_wake(outbox.waker());
+        let retention = database.maintenance(&queue);
 
         let readiness = Readiness::new();
         let router = http::router(orders, inventory, readiness.clone());
@@ -115,6 +119,7 @@ impl Service {
             relay: Part::start(&ended, |stop| relay.run(stop)),
             inventory: Part::start(&ended, |stop| hear_requests.run(stop)),
             orders: Part::start(&ended, |stop| hear_answers.run(stop)),
+            maintenance: Part::start(&ended, |stop| maintenance::run(retention, stop)),
             ended,
         })
     }
@@ -152,6 +157,7 @@ impl Service {
         // waits for nobody's lease. What they answered last is in the outbox.
         self.inventory.stop(Duration::MAX).await;
         self.orders.stop(Duration::MAX).await;
+        let maintenance = self.maintenance.stop(MAINTENANCE_DRAIN).await;
         self.database.close().await;
 
         // Each part has logged for itself what it did and what it left behind.
@@ -165,6 +171,9 @@ impl Service {
         }
         if let Some(Err(error)) = http {
             return Err(anyhow::Error::new(error).context("the HTTP server had to give up"));
+        }
+        if let Some(Err(error)) = maintenance {
+            return Err(error);
         }
         if failed_before {
             bail!("a part of the service ended by itself; the log says which");

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use outbox_core::Publisher;
 use outbox_core::relay::{Relay, RelayConfig, RelayConfigError};
+use outbox_sqlx::maintenance::Maintenance;
 use outbox_sqlx::queue::{QueueError, SqlQueue};
 use outbox_sqlx::{Outbox, PostgresRelayStore, SqliteRelayStore};
 use sqlx::PgPool;
@@ -17,8 +18,9 @@ use sqlx::PgPool;
 pub use sqlite::SqlitePools;
 
 use crate::inventory::{InventoryStore, PostgresInventory, SqliteInventory};
+use crate::maintenance::RETENTION;
 use crate::orders::{OrderStore, PostgresOrders, SqliteOrders};
-use crate::queue;
+use crate::queue::{self, Queue};
 
 /// An open database whose tables are of this version. Clones share the connections.
 #[derive(Debug, Clone)]
@@ -74,6 +76,21 @@ impl Database {
             Self::Postgres(pool) => Relay::new(PostgresRelayStore::new(pool), publisher, config),
             // The pool that writes: on SQLite the pool is the queue of writers, and the relay is one of them.
             Self::Sqlite(pools) => Relay::new(SqliteRelayStore::new(&pools.write), publisher, config),
+        }
+    }
+
+    /// The retention of its outbox, and of the durable queue.
+    pub fn maintenance(&self, queue: &Queue) -> Maintenance {
+        match (self.clone(), queue) {
+            (Self::Postgres(pool), Queue::Database(queue)) => {
+                Maintenance::with_queue(pool, queue.clone(), RETENTION)
+            }
+            (Self::Sqlite(pools), Queue::Database(queue)) => {
+                Maintenance::with_queue(pools.write, queue.clone(), RETENTION)
+            }
+            // What is in memory is let go when it was handled.
+            (Self::Postgres(pool), Queue::Memory(_)) => Maintenance::new(pool, RETENTION),
+            (Self::Sqlite(pools), Queue::Memory(_)) => Maintenance::new(pools.write, RETENTION),
         }
     }
 

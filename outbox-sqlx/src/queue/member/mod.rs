@@ -298,6 +298,7 @@ impl<DB: QueueDatabase> Member<DB> {
                 }
             }
         }
+        self.say_taken_over(&shares.claimed);
         if !claimed.is_empty() {
             let (mut stored, mut dead) =
                 load::left_behind::<DB>(&mut connection, group, &shares.claimed).await?;
@@ -322,6 +323,23 @@ impl<DB: QueueDatabase> Member<DB> {
         Ok(true)
     }
 
+    /// Says which queues were taken over whose owners did not give them back.
+    fn say_taken_over(&self, claimed: &[Claimed]) {
+        let left: Vec<&Claimed> = claimed.iter().filter(|claimed| claimed.deaths > 0).collect();
+        let Some(deaths) = left.iter().map(|claimed| claimed.deaths).max() else {
+            return;
+        };
+        let group = &self.setup.identity.group_name;
+        tracing::warn!(
+            group = &**group,
+            queues = left.len(),
+            deaths,
+            "queues were taken over whose owner did not give them back"
+        );
+        metrics::counter!("outbox_group_takeovers_total", "group" => Arc::clone(group))
+            .increment(left.len() as u64);
+    }
+
     fn take_over(
         &self,
         claimed: &Claimed,
@@ -329,17 +347,6 @@ impl<DB: QueueDatabase> Member<DB> {
         dead: Vec<i64>,
         waiting: Vec<split::Waiting>,
     ) {
-        let group = &self.setup.identity.group_name;
-        if claimed.deaths > 0 {
-            tracing::warn!(
-                group = &**group,
-                topic = &*claimed.topic,
-                queue = claimed.number,
-                deaths = claimed.deaths,
-                "a queue was taken over whose owner did not give it back"
-            );
-            metrics::counter!("outbox_group_takeovers_total", "group" => Arc::clone(group)).increment(1);
-        }
         let trials = Trials::new(claimed.deaths, claimed.suspect_to);
         let queue = OwnedQueue::new(claimed.place, stored, dead, trials, Instant::now());
         let owned = Owned {

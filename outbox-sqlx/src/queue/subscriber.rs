@@ -14,6 +14,9 @@ use super::owned::Outcome;
 
 /// Most deliveries that one `receive` returns.
 const MAX_RECEIVE: usize = 1_000;
+/// Longer waits count as this one: no database has a date for every duration, and a batch that one of them made
+/// impossible to write would be tried for ever.
+const MAX_RETRY_WAIT: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// A member of a consumer group of a [`SqlQueue`](super::SqlQueue).
 ///
@@ -175,7 +178,7 @@ impl Acknowledge for SqlAcknowledge {
     }
 
     async fn retry(mut self: Box<Self>, after: Duration, error: &str) -> Result<(), ReceiveError> {
-        let error = error.into();
+        let (after, error) = (after.min(MAX_RETRY_WAIT), error.into());
         self.settle_and_wait(Outcome::Retry { after, error }).await
     }
 

@@ -419,8 +419,8 @@ impl<DB: QueueDatabase> Member<DB> {
     /// A queue that can be opened, and the retries that move there.
     #[allow(clippy::type_complexity)]
     fn next_split(&self) -> Option<(i64, i64, split::Waiting, Vec<i64>)> {
-        let state = self.setup.shared.lock();
-        for (id, owned) in state.queues() {
+        let mut state = self.setup.shared.lock();
+        for (id, owned) in state.queues_mut() {
             for waiting in &owned.waiting {
                 if owned.queue.cursor() < waiting.split || owned.queue.has_changes() {
                     continue;
@@ -432,7 +432,10 @@ impl<DB: QueueDatabase> Member<DB> {
                     .map(|(offset, _, busy)| (offset, busy))
                     .collect();
                 if moving.iter().all(|&(_, busy)| !busy) {
-                    let offsets = moving.into_iter().map(|(offset, _)| offset).collect();
+                    let offsets: Vec<i64> = moving.into_iter().map(|(offset, _)| offset).collect();
+                    // They are not out, and must not be while they are moved. (If that fails it is tried until it
+                    // succeeds, or the queue is lost.)
+                    owned.queue.withhold(&offsets);
                     return Some((id, owned.epoch, waiting.clone(), offsets));
                 }
             }
@@ -578,6 +581,7 @@ impl<DB: QueueDatabase> Member<DB> {
                 return Ok(());
             }
             self.write(true).await?;
+            self.setup.shared.lock().store_open();
             self.write(true).await?;
             let queues = self.setup.shared.lock().close();
             let mut connection = self.take().await?;

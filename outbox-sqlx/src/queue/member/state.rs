@@ -46,7 +46,7 @@ pub(in crate::queue) struct Handed {
 /// Changes on their way to the database, and who waits for them.
 pub(super) struct Batch {
     pub(super) queues: Vec<QueueChanges>,
-    waiters: Vec<(i64, Waiter)>,
+    waiters: Vec<((i64, i64), Waiter)>,
 }
 
 /// What a member, its subscriber and its deliveries share.
@@ -68,7 +68,7 @@ pub(in crate::queue) struct State {
     asked_most: usize,
     /// Why nothing comes, to be said once.
     pub(super) failure: Option<ReceiveError>,
-    waiters: Vec<(i64, Waiter)>,
+    waiters: Vec<((i64, i64), Waiter)>,
     /// Outcomes since the last batch, and when the first of them came.
     outcomes: usize,
     outcome_at: Option<Instant>,
@@ -162,7 +162,7 @@ impl State {
         self.outcomes += 1;
         self.outcome_at.get_or_insert(now);
         if let Some(waiter) = waiter {
-            self.waiters.push((queue, waiter));
+            self.waiters.push(((queue, epoch), waiter));
         }
         true
     }
@@ -176,6 +176,13 @@ impl State {
 
     pub(super) fn renewed(&mut self, until: Instant) {
         self.lease_until = Some(until);
+    }
+
+    /// The member leaves: what it has not finished is not to come again together with what it has.
+    pub(super) fn store_open(&mut self) {
+        for owned in self.queues.values_mut() {
+            owned.queue.store_open();
+        }
     }
 
     /// The member has lost everything it had.
@@ -199,6 +206,10 @@ impl State {
 
     pub(super) fn queues(&self) -> impl Iterator<Item = (i64, &Owned)> {
         self.queues.iter().map(|(&id, owned)| (id, owned))
+    }
+
+    pub(super) fn queues_mut(&mut self) -> impl Iterator<Item = (i64, &mut Owned)> {
+        self.queues.iter_mut().map(|(&id, owned)| (id, owned))
     }
 
     pub(super) fn queue_mut(&mut self, id: i64) -> Option<&mut Owned> {
@@ -242,6 +253,7 @@ impl State {
                     || owned.handing_over
                     || !owned.waiting.is_empty()
                     || owned.queue.has_recovered()
+                    || owned.queue.wants_unwritten()
             })
     }
 
@@ -296,11 +308,19 @@ impl State {
                 lost = true;
             }
         }
-        let written: HashSet<i64> = batch.queues.iter().map(|changes| changes.queue).collect();
-        for (queue, waiter) in batch.waiters {
-            let told = match still_mine.contains(&queue) || !written.contains(&queue) {
-                true => Ok(()),
-                false => Err(ReceiveError::Fenced),
+        let written: HashSet<(i64, i64)> = batch
+            .queues
+            .iter()
+            .map(|changes| (changes.queue, changes.epoch))
+            .collect();
+        for ((queue, epoch), waiter) in batch.waiters {
+            // Where nothing was left to write, its outcome was written down before; unless its queue was taken away
+            // together with its changes.
+            let owned = self.queues.get(&queue).is_some_and(|owned| owned.epoch == epoch);
+            let told = match written.contains(&(queue, epoch)) {
+                true if still_mine.contains(&queue) => Ok(()),
+                false if owned => Ok(()),
+                _ => Err(ReceiveError::Fenced),
             };
             // Whoever waited may have stopped.
             let _ = waiter.send(told);

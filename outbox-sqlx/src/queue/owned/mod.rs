@@ -115,10 +115,11 @@ impl OwnedQueue {
         queue
     }
 
-    /// Takes in rows of the retry table that were not there before: dead letters that an operator has redriven.
+    /// Takes in rows of the retry table that were not there before: dead letters that an operator has redriven. A row
+    /// whose end is not written down yet is there still, and is none of them.
     pub(super) fn redriven(&mut self, rows: Vec<StoredItem>, now: Instant) {
         for row in rows {
-            if !self.items.contains_key(&row.offset) {
+            if !self.items.contains_key(&row.offset) && !self.changes.contains_key(&row.offset) {
                 self.enter_stored(row, now);
             }
         }
@@ -294,7 +295,21 @@ impl OwnedQueue {
 
     /// At most `max` rows of the retry table whose payload is to be loaded.
     pub(super) fn wanted(&self, max: usize) -> Vec<i64> {
-        self.wanted.iter().copied().take(max).collect()
+        let wanted = self.wanted.iter().copied();
+        wanted
+            .filter(|offset| self.is_in_table(offset))
+            .take(max)
+            .collect()
+    }
+
+    /// Whether a payload is wanted of a row that has not been written down yet. To ask for it before would find nothing,
+    /// as if somebody had removed it.
+    pub(super) fn wants_unwritten(&self) -> bool {
+        !self.wanted.iter().all(|offset| self.is_in_table(offset))
+    }
+
+    fn is_in_table(&self, offset: &i64) -> bool {
+        self.items.get(offset).is_some_and(|item| item.in_table)
     }
 
     /// The payload of a row of the retry table.
@@ -369,6 +384,19 @@ impl OwnedQueue {
                 let busy = matches!(item.state, State::Out(_) | State::Trying);
                 Some((at, item.key.as_ref()?, busy))
             })
+    }
+
+    /// These messages of the retry table are about to become another queue's: none of them is handed out any more.
+    pub(super) fn withhold(&mut self, offsets: &[i64]) {
+        for &offset in offsets {
+            if self
+                .items
+                .get(&offset)
+                .is_some_and(|item| item.state == State::Ready)
+            {
+                self.set(offset, State::Behind);
+            }
+        }
     }
 
     /// These messages of the retry table are another queue's now.

@@ -52,6 +52,21 @@ impl OwnedQueue {
         }
     }
 
+    /// Moves what has no outcome to the retry table, where something after it is finished: a next owner begins at the
+    /// cursor, and would hand out the latter again. For an owner who leaves.
+    pub(in crate::queue) fn store_open(&mut self) {
+        let Some(last) = self.open.iter().rposition(|open| !open) else {
+            return;
+        };
+        let open: Vec<i64> = (self.cursor..)
+            .zip(self.open.iter().take(last))
+            .filter_map(|(offset, open)| open.then_some(offset))
+            .collect();
+        for offset in open {
+            self.store_behind(offset);
+        }
+    }
+
     fn finish(&mut self, offset: i64, now: Instant) {
         let in_table = self.items.get(&offset).is_some_and(|item| item.in_table);
         if in_table {

@@ -26,6 +26,8 @@ enum Step {
     Write,
     /// The owner is gone without a word.
     Crash,
+    /// The owner leaves in good order.
+    Leave,
     Redrive(usize),
 }
 
@@ -41,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1u64..4).prop_map(Step::Pass),
         3 => Just(Step::Write),
         1 => Just(Step::Crash),
+        1 => Just(Step::Leave),
         1 => any::<usize>().prop_map(Step::Redrive),
     ]
 }
@@ -105,18 +108,22 @@ impl Stored {
         }
     }
 
-    fn open(&self, now: Instant) -> OwnedQueue {
-        let stored = self.retries.iter().map(|(&offset, row)| StoredItem {
+    fn rows(&self) -> Vec<StoredItem> {
+        let rows = self.retries.iter().map(|(&offset, row)| StoredItem {
             offset,
             key: self.log[offset as usize].shared_key().cloned(),
             attempts: row.attempts,
             not_before: row.due,
             in_trial: row.in_trial,
         });
+        rows.collect()
+    }
+
+    fn open(&self, now: Instant) -> OwnedQueue {
         let dead = self.dead.range(self.cursor..).map(|(&offset, _)| offset);
         OwnedQueue::new(
             self.cursor,
-            stored.collect(),
+            self.rows(),
             dead.collect(),
             Trials::new(self.deaths, self.range_to),
             now,
@@ -177,8 +184,12 @@ impl World {
             self.queue.trial_written();
         }
         for offset in self.queue.wanted(max) {
-            let message = self.stored.log[offset as usize].clone();
-            self.queue.loaded(offset, message);
+            if self.stored.retries.contains_key(&offset) {
+                let message = self.stored.log[offset as usize].clone();
+                self.queue.loaded(offset, message);
+            } else {
+                self.queue.vanished(offset, self.now);
+            }
         }
         for taken in self.queue.take(max, &mut self.next_token) {
             let message = &self.stored.log[taken.offset as usize];
@@ -308,14 +319,17 @@ impl World {
             in_trial: false,
         };
         self.stored.retries.insert(offset, row);
-        let item = StoredItem {
-            offset,
-            key: self.stored.log[offset as usize].shared_key().cloned(),
-            attempts: 0,
-            not_before: Some(self.now),
-            in_trial: false,
-        };
-        self.queue.redriven(vec![item], self.now);
+        // The owner is shown all rows, and finds out which is new.
+        self.queue.redriven(self.stored.rows(), self.now);
+    }
+
+    /// The owner leaves with deliveries in flight; what it has finished must not come again.
+    fn leave(&mut self) {
+        self.write_now();
+        self.queue.store_open();
+        self.write_now();
+        self.out.clear();
+        self.queue = self.stored.open(self.now);
     }
 
     fn apply(&mut self, step: Step) {
@@ -346,6 +360,7 @@ impl World {
                 self.write_now();
             }
             Step::Crash => self.crash(),
+            Step::Leave => self.leave(),
             Step::Redrive(n) => self.redrive(n),
         }
     }

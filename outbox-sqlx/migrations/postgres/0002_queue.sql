@@ -94,6 +94,8 @@ CREATE TABLE outbox_group_queue (
     suspect_to   bigint  NOT NULL DEFAULT 0,
     -- It was split off, and the group has not come to the split in the queue it was split off from.
     waits        boolean NOT NULL DEFAULT false,
+    -- When it was put here: what died before is no longer dead to it, and comes again where it was moved back.
+    placed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (group_id, queue_id)
 ) WITH (fillfactor = 20);
 

@@ -94,6 +94,8 @@ CREATE TABLE outbox_group_queue (
     suspect_to   INTEGER  NOT NULL DEFAULT 0,
     -- It was split off, and the group has not come to the split in the queue it was split off from.
     waits        INTEGER NOT NULL DEFAULT 0,
+    -- When it was put here: what died before is no longer dead to it, and comes again where it was moved back.
+    placed_at    INTEGER NOT NULL DEFAULT (CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000),
     PRIMARY KEY (group_id, queue_id)
 ) STRICT;
 

@@ -5,4 +5,5 @@ SELECT $1, m.queue_id, m.queue_offset, m.message_id, m.message_key, m.payload, m
   FROM json_array_elements($2::json) AS e
   JOIN outbox_group_retry m ON m.group_id = $1 AND m.queue_id = (e->>0)::integer AND m.queue_offset = (e->>1)::bigint
 ON CONFLICT (group_id, queue_id, queue_offset) DO UPDATE
-   SET attempts = greatest(outbox_group_dead.attempts, excluded.attempts), last_error = excluded.last_error
+   SET attempts = greatest(outbox_group_dead.attempts, excluded.attempts), last_error = excluded.last_error,
+       died_at = excluded.died_at

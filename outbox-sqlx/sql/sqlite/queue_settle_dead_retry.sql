@@ -6,4 +6,5 @@ SELECT $1, m.queue_id, m.queue_offset, m.message_id, m.message_key, m.payload, m
   JOIN outbox_group_retry m ON m.group_id = $1 AND m.queue_id = (e.value ->> 0) AND m.queue_offset = (e.value ->> 1)
  WHERE true
 ON CONFLICT (group_id, queue_id, queue_offset) DO UPDATE
-   SET attempts = max(outbox_group_dead.attempts, excluded.attempts), last_error = excluded.last_error
+   SET attempts = max(outbox_group_dead.attempts, excluded.attempts), last_error = excluded.last_error,
+       died_at = excluded.died_at

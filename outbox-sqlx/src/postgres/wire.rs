@@ -1,8 +1,11 @@
 //! Columns in Postgres's binary form, read by hand: this is the innermost loop of relay and queue, and a text that can't
 //! be read must not fail a page.
 
-use sqlx::postgres::{PgRow, PgValueFormat};
-use sqlx::{Row as _, ValueRef as _};
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgRow, PgTypeInfo, PgValueFormat, Postgres};
+use sqlx::{Encode, Row as _, Type, ValueRef as _};
 
 use crate::stored_row::Unreadable;
 
@@ -42,9 +45,31 @@ pub(crate) fn integer<const BYTES: usize>(
 }
 
 /// Postgres counts microseconds from 2000-01-01; this many after 1970-01-01.
-pub(crate) const EPOCH: i64 = 946_684_800_000_000;
+const EPOCH: i64 = 946_684_800_000_000;
 
 /// Microseconds since 1970. Only `infinity` is cut; `-infinity` survives the way there and back.
 pub(crate) fn unix(postgres: i64) -> i64 {
     postgres.saturating_add(EPOCH)
+}
+
+/// A timestamptz given as microseconds since 1970; below what Postgres knows, it is `-infinity`.
+pub(crate) struct Timestamp(pub(crate) i64);
+
+impl Type<Postgres> for Timestamp {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(1184))
+    }
+}
+
+impl Encode<'_, Postgres> for Timestamp {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(&self.0.saturating_sub(EPOCH).to_be_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+impl PgHasArrayType for Timestamp {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(1185))
+    }
 }

@@ -26,17 +26,6 @@ pub struct Delayed<'a> {
     pub(super) message: &'a Message,
 }
 
-/// How many messages each queue gets.
-pub(super) fn counts(messages: &[Appended<'_>]) -> BTreeMap<i64, (i64, i64)> {
-    let mut counts = BTreeMap::new();
-    for message in messages {
-        let (count, siblings) = counts.entry(message.queue).or_insert((0, message.siblings));
-        *count += 1;
-        *siblings = message.siblings;
-    }
-    counts
-}
-
 /// Gives each message its queue and its place.
 #[derive(Debug, Default)]
 pub(super) struct Router {

@@ -18,6 +18,7 @@ const CONTENT: Statement = statement!("queue_dead_content");
 const FIND: Statement = statement!("queue_dead_find");
 const REDRIVE: Statement = statement!("queue_dead_redrive");
 const REMOVE: Statement = statement!("queue_dead_remove");
+const NOW: Statement = statement!("queue_now");
 const LINEAGE: Statement = statement!("queue_lineage");
 
 /// Dead letters are redriven and discarded in transactions of so many.
@@ -258,8 +259,13 @@ pub(super) async fn redrive_all<DB: QueueDatabase>(
     let failed = || QueueError::database("redriving dead letters");
     let mut total = 0;
     let mut filter = filter.clone();
-    // What dies again meanwhile is not redriven again.
-    let until = SystemTime::now();
+    // What dies again meanwhile is not redriven again; by the clock that says when it died.
+    let until = {
+        let mut connection = pool.acquire().await.map_err(failed())?;
+        let rows = DB::rows(&mut connection, NOW, &[]).await.map_err(failed())?;
+        let now = rows.first().map(|row| row.int(0)).transpose().map_err(failed())?;
+        groups::time(now.unwrap_or(i64::MAX))
+    };
     loop {
         let mut tx = DB::begin(pool).await?;
         let id = known::<DB>(&mut tx, group).await?;

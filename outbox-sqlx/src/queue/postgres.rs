@@ -7,13 +7,14 @@ use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{PgPool, Postgres, Row as _, ValueRef as _};
 
-use super::append::{Appended, Delayed, counts, created_at, headers_json};
+use super::append::{Appended, Delayed, created_at, headers_json};
 use super::database::{Notifications, QueueDatabase, queue_statements};
 use super::read::{PageBuilder, ReadFrom, StoredMessage};
 use super::statement::Arg;
 use crate::postgres::Notifier;
-use crate::postgres::wire::{bytes, integer, optional, unix};
+use crate::postgres::wire::{Timestamp, bytes, integer, optional, unix};
 use crate::relay::PostgresWakeListener;
+use crate::relay::count;
 use crate::relay::postgres::session;
 use crate::sql::sql;
 use crate::stored_row::Unreadable;
@@ -64,23 +65,37 @@ impl QueueDatabase for Postgres {
     }
 
     async fn append(connection: &mut PgConnection, messages: &[Appended<'_>]) -> sqlx::Result<bool> {
-        let counts = counts(messages);
-        let queues: Vec<i32> = counts.keys().map(|&queue| int4(queue)).collect();
-        let numbers: Vec<i64> = counts.values().map(|&(count, _)| count).collect();
-        let siblings: Vec<i32> = counts.values().map(|&(_, siblings)| int4(siblings)).collect();
-        let ids: Vec<i32> = messages.iter().map(|m| int4(m.queue)).collect();
-        let places: Vec<i64> = messages.iter().map(|m| m.place).collect();
+        let mut queues = Vec::new();
+        let (mut numbers, mut siblings) = (Vec::new(), Vec::new());
+        // Those of a queue together: so they go to one place of the index.
+        let mut messages: Vec<&Appended<'_>> = messages.iter().collect();
+        messages.sort_by_key(|m| (m.queue, m.place));
+        let (mut indexes, mut places) = (
+            Vec::with_capacity(messages.len()),
+            Vec::with_capacity(messages.len()),
+        );
+        for of_queue in messages.chunk_by(|a, b| a.queue == b.queue) {
+            queues.extend(of_queue.first().map(|m| int4(m.queue)));
+            siblings.extend(of_queue.first().map(|m| int4(m.siblings)));
+            numbers.push(count(of_queue.len()));
+            let index = i32::try_from(queues.len()).unwrap_or(i32::MAX);
+            indexes.extend(of_queue.iter().map(|_| index));
+            places.extend(of_queue.iter().map(|m| m.place));
+        }
         let message_ids: Vec<uuid::Uuid> = messages.iter().map(|m| m.message.id().0).collect();
         let keys: Vec<Option<&str>> = messages.iter().map(|m| m.message.key()).collect();
         let payloads: Vec<&[u8]> = messages.iter().map(|m| &m.message.payload()[..]).collect();
         let headers: Vec<_> = messages.iter().map(|m| headers_json(m.message)).collect();
         let headers: Vec<&str> = headers.iter().map(|headers| &**headers).collect();
-        let created: Vec<i64> = messages.iter().map(|m| created_at(m.message)).collect();
+        let created: Vec<Timestamp> = messages
+            .iter()
+            .map(|m| Timestamp(created_at(m.message)))
+            .collect();
         let done = sqlx::query(APPEND)
             .bind(queues)
             .bind(numbers)
             .bind(siblings)
-            .bind(ids)
+            .bind(indexes)
             .bind(places)
             .bind(message_ids)
             .bind(keys)

@@ -23,7 +23,8 @@ const BATCH: i64 = 1_000;
 pub struct QueuePurged {
     /// Messages that were removed.
     pub messages: u64,
-    /// Groups that keep old messages from being removed, because they have not read them, with how many those are.
+    /// Groups that keep old messages from being removed, because they have not read them, and how many messages each has
+    /// not read in those queues, young ones included.
     pub held_by: Vec<(String, u64)>,
 }
 
@@ -36,7 +37,9 @@ pub(super) async fn purge<DB: QueueDatabase>(
     let failed = || QueueError::database("removing old messages");
     let mut purged = QueuePurged::default();
     let mut connection = pool.acquire().await.map_err(failed())?;
-    let rows = DB::rows(&mut connection, QUEUES, &[]).await.map_err(failed())?;
+    let rows = DB::rows(&mut connection, QUEUES, args![micros(keep)])
+        .await
+        .map_err(failed())?;
     drop(connection);
     for row in &rows {
         let read = || -> sqlx::Result<_> {
@@ -47,9 +50,10 @@ pub(super) async fn purge<DB: QueueDatabase>(
                 row.int(4)?,
                 row.maybe_int(5)?,
                 row.maybe_text(6)?,
+                row.flag(7)?,
             ))
         };
-        let (queue, topic, retention, end, lowest, group) = read().map_err(failed())?;
+        let (queue, topic, retention, end, lowest, group, is_old) = read().map_err(failed())?;
         let keep = retention.unwrap_or_else(|| micros(keep));
         loop {
             let removed = batch::<DB>(pool, queue, keep).await?;
@@ -62,7 +66,7 @@ pub(super) async fn purge<DB: QueueDatabase>(
             }
         }
         if let (Some(lowest), Some(group)) = (lowest, group)
-            && lowest < end
+            && is_old
         {
             note_held(&mut purged, &topic, group, end - lowest);
         }

@@ -15,6 +15,7 @@ use super::statement::{Statement, args, statement};
 
 const WAITING: Statement = statement!("queue_split_waiting");
 const LOCK: Statement = statement!("queue_settle_lock");
+const KEYS: Statement = statement!("queue_split_keys");
 const RETRIES: Statement = statement!("queue_split_retries");
 const OPEN: Statement = statement!("queue_split_open");
 
@@ -58,25 +59,32 @@ pub(super) async fn waiting<DB: QueueDatabase>(
     Ok(waiting)
 }
 
-/// Opens a queue, and moves the retries at these offsets to it. False when the old one has another owner by now.
+/// Opens a queue, and moves the retries of its keys to it. Returns their offsets; `None` when the old one has another
+/// owner by now.
 pub(super) async fn open<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     group: i64,
     (queue, epoch): (i64, i64),
     waiting: &Waiting,
-    offsets: &[i64],
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Option<Vec<i64>>> {
     let mut tx = connection.begin_with(DB::BEGIN_DURABLE).await?;
     // The group first, as everywhere: who shares out holds it while it takes queues.
     groups::lock::<DB>(&mut tx, group).await?;
     let mine = serde_json::json!([[queue, epoch]]).to_string();
     if DB::rows(&mut tx, LOCK, args![group, &mine]).await?.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
-    let offsets = serde_json::json!(offsets).to_string();
-    DB::execute(&mut tx, RETRIES, args![group, queue, waiting.queue, &offsets]).await?;
+    // Read here, and not known from memory: an operator may have redriven one a moment ago.
+    let mut offsets = Vec::new();
+    for row in DB::rows(&mut tx, KEYS, args![group, queue, waiting.split]).await? {
+        if waiting.has(&row.text(1)?) {
+            offsets.push(row.int(0)?);
+        }
+    }
+    let list = serde_json::json!(offsets).to_string();
+    DB::execute(&mut tx, RETRIES, args![group, queue, waiting.queue, &list]).await?;
     DB::execute(&mut tx, OPEN, args![group, waiting.queue]).await?;
     groups::tell::<DB>(&mut tx, group).await?;
     tx.commit().await?;
-    Ok(true)
+    Ok(Some(offsets))
 }

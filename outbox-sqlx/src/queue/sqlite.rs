@@ -5,7 +5,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Sqlite, SqlitePool};
 
-use super::append::{Appended, Delayed, counts, created_at, headers_json};
+use super::append::{Appended, Delayed, created_at, headers_json};
 use super::database::{Notifications, QueueDatabase, queue_statements};
 use super::read::{PageBuilder, ReadFrom, StoredMessage};
 use super::statement::Arg;
@@ -130,4 +130,15 @@ fn stored(row: &SqliteRow) -> Result<StoredMessage<'_>, Unreadable> {
         headers: bytes(row, 5, "headers")?,
         created_at: integer(row, 6, "created_at")?,
     })
+}
+
+/// How many messages each queue gets.
+fn counts(messages: &[Appended<'_>]) -> std::collections::BTreeMap<i64, (i64, i64)> {
+    let mut counts = std::collections::BTreeMap::new();
+    for message in messages {
+        let (count, siblings) = counts.entry(message.queue).or_insert((0, message.siblings));
+        *count += 1;
+        *siblings = message.siblings;
+    }
+    counts
 }

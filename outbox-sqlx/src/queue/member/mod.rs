@@ -417,12 +417,12 @@ impl<DB: QueueDatabase> Member<DB> {
 
     /// Opens queues that were split off, where the group has come to the split.
     async fn open_splits(&mut self) -> sqlx::Result<()> {
-        let Some((id, epoch, waiting, offsets)) = self.next_split() else {
+        let Some((id, epoch, waiting)) = self.next_split() else {
             return Ok(());
         };
         let mut connection = self.take().await?;
         let group = self.setup.identity.group;
-        if split::open::<DB>(&mut connection, group, (id, epoch), &waiting, &offsets).await? {
+        if let Some(offsets) = split::open::<DB>(&mut connection, group, (id, epoch), &waiting).await? {
             let mut state = self.setup.shared.lock();
             if let Some(owned) = state.queue_mut(id).filter(|owned| owned.epoch == epoch) {
                 owned.queue.moved(&offsets, Instant::now());
@@ -435,9 +435,8 @@ impl<DB: QueueDatabase> Member<DB> {
         Ok(())
     }
 
-    /// A queue that can be opened, and the retries that move there.
-    #[allow(clippy::type_complexity)]
-    fn next_split(&self) -> Option<(i64, i64, split::Waiting, Vec<i64>)> {
+    /// A queue that can be opened, and the one it was split off.
+    fn next_split(&self) -> Option<(i64, i64, split::Waiting)> {
         let mut state = self.setup.shared.lock();
         for (id, owned) in state.queues_mut() {
             for waiting in &owned.waiting {
@@ -455,7 +454,7 @@ impl<DB: QueueDatabase> Member<DB> {
                     // They are not out, and must not be while they are moved. (If that fails it is tried until it
                     // succeeds, or the queue is lost.)
                     owned.queue.withhold(&offsets);
-                    return Some((id, owned.epoch, waiting.clone(), offsets));
+                    return Some((id, owned.epoch, waiting.clone()));
                 }
             }
         }

@@ -2,13 +2,10 @@ use std::collections::HashSet;
 
 use futures_util::TryStreamExt as _;
 use outbox_core::relay::{Fetch, Page};
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgRow, PgTypeInfo, Postgres};
-use sqlx::{Encode, Row as _, Type, ValueRef as _};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Row as _, ValueRef as _};
 
-use crate::postgres::wire::{EPOCH, bytes, i64_of, integer, optional, unix};
+use crate::postgres::wire::{Timestamp, bytes, i64_of, integer, optional, unix};
 use crate::relay::error::Trouble;
 use crate::relay::page::{FIRST_DUE, PageBuilder, TypicalWeight, wants_everything};
 use crate::relay::{count, mask};
@@ -107,20 +104,4 @@ fn stored(row: &PgRow) -> Result<StoredRow<'_>, Trouble> {
         hold: integer::<2>(row, HOLD, "hold")?,
         attempts: integer::<4>(row, ATTEMPTS, "attempts")?,
     })
-}
-
-/// A timestamptz given as microseconds since 1970; below what Postgres knows, it is `-infinity`.
-struct Timestamp(i64);
-
-impl Type<Postgres> for Timestamp {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(Oid(1184))
-    }
-}
-
-impl Encode<'_, Postgres> for Timestamp {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(&self.0.saturating_sub(EPOCH).to_be_bytes());
-        Ok(IsNull::No)
-    }
 }

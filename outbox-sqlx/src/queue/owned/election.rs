@@ -13,7 +13,7 @@ impl OwnedQueue {
             return;
         }
         lane.rewound = true;
-        let offsets: Vec<i64> = lane.offsets.iter().copied().collect();
+        let offsets: Vec<i64> = lane.offsets.iter().collect();
         for offset in offsets {
             if !self.is_out(offset) {
                 self.set(offset, State::Behind);
@@ -26,7 +26,7 @@ impl OwnedQueue {
         let Some(lane) = self.keys.get(key) else {
             return;
         };
-        let followers: Vec<i64> = lane.offsets.range(offset + 1..).copied().collect();
+        let followers: Vec<i64> = lane.offsets.after(offset).collect();
         for follower in followers {
             let in_log = self.items.get(&follower).is_some_and(|item| !item.stored);
             if in_log && !self.is_out(follower) {
@@ -44,7 +44,7 @@ impl OwnedQueue {
             self.keys.remove(key);
             return;
         };
-        let stored_is_first = self.items.get(first).is_some_and(|item| item.stored);
+        let stored_is_first = self.items.get(&first).is_some_and(|item| item.stored);
         if stored_is_first || (lane.rewound && lane.out == 0) {
             self.elect(key, now);
         }
@@ -67,11 +67,10 @@ impl OwnedQueue {
         let of_log: Vec<i64> = lane
             .offsets
             .iter()
-            .copied()
             .take_while(|offset| !is_stored(offset))
             .collect();
         let head = match of_log.is_empty() {
-            true => lane.offsets.first().copied(),
+            true => lane.offsets.first(),
             false => None,
         };
         let before = lane.head;
@@ -148,7 +147,7 @@ impl OwnedQueue {
         let lane = item.key.as_ref().and_then(|key| self.keys.get_mut(key));
         match before {
             State::Ready => {
-                self.ready.remove(&offset);
+                self.ready.remove(offset);
             }
             State::Wanted => {
                 self.wanted.remove(&offset);

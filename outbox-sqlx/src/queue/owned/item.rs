@@ -1,9 +1,8 @@
-use std::collections::BTreeSet;
-
 use outbox_core::Message;
 use tokio::time::Instant;
 
 use super::changes::Key;
+use super::offsets::Offsets;
 
 /// A message that was read, or that waits in the retry table, and is not finished.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ pub(super) enum State {
 /// after a stored one is stored too, so that the order of the offsets is the order of the key.
 #[derive(Debug, Default)]
 pub(super) struct KeyItems {
-    pub(super) offsets: BTreeSet<i64>,
+    pub(super) offsets: Offsets,
     /// How many of them are out.
     pub(super) out: usize,
     /// One came back while later ones are out: until those are back as well, nothing of the key is handed out.

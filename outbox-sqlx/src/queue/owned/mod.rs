@@ -11,6 +11,7 @@
 mod changes;
 mod election;
 mod item;
+mod offsets;
 mod outcome;
 mod trial;
 
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use changes::Retry;
 pub(super) use changes::{Change, Changes, Key};
 use item::{Item, KeyItems, State};
+use offsets::Offsets;
 pub(super) use outcome::Outcome;
 pub(super) use trial::Trials;
 
@@ -67,7 +69,7 @@ pub(super) struct OwnedQueue {
     open: VecDeque<bool>,
     items: HashMap<i64, Item>,
     keys: HashMap<Key, KeyItems>,
-    ready: BTreeSet<i64>,
+    ready: Offsets,
     wanted: BTreeSet<i64>,
     timers: BTreeSet<(Instant, i64)>,
     out: usize,
@@ -96,7 +98,7 @@ impl OwnedQueue {
             open: VecDeque::new(),
             items: HashMap::default(),
             keys: HashMap::default(),
-            ready: BTreeSet::new(),
+            ready: Offsets::default(),
             wanted: BTreeSet::new(),
             timers: BTreeSet::new(),
             out: 0,
@@ -148,8 +150,8 @@ impl OwnedQueue {
                 lane.stored += 1;
                 let log_rows_follow = lane
                     .offsets
-                    .range(row.offset + 1..)
-                    .any(|offset| self.items.get(offset).is_some_and(|item| !item.stored));
+                    .after(row.offset)
+                    .any(|offset| self.items.get(&offset).is_some_and(|item| !item.stored));
                 if log_rows_follow {
                     self.store_followers(&key, row.offset);
                 }
@@ -241,17 +243,17 @@ impl OwnedQueue {
 
     /// Whether an earlier one of the key is stored. (After a crash there may be stored ones that are later.)
     fn is_behind_stored(&self, key: &Key, offset: i64) -> bool {
-        let stored = |before: &i64| self.items.get(before).is_some_and(|item| item.stored);
+        let stored = |before: i64| self.items.get(&before).is_some_and(|item| item.stored);
         self.keys
             .get(key)
-            .is_some_and(|lane| lane.stored > 0 && lane.offsets.range(..offset).any(stored))
+            .is_some_and(|lane| lane.stored > 0 && lane.offsets.before(offset).any(stored))
     }
 
     /// Hands out at most `max` messages, those with the lowest offsets.
     pub(super) fn take(&mut self, max: usize, next_token: &mut u64) -> Vec<Taken> {
         let mut taken = Vec::with_capacity(max.min(self.ready.len()));
         while taken.len() < max {
-            let Some(&offset) = self.ready.first() else { break };
+            let Some(offset) = self.ready.first() else { break };
             let token = *next_token;
             *next_token += 1;
             self.set(offset, State::Out(token));

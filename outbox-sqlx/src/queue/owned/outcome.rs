@@ -227,7 +227,7 @@ impl OwnedQueue {
             let Some(lane) = self.keys.get_mut(&key) else {
                 return;
             };
-            lane.offsets.remove(&offset);
+            lane.offsets.remove(offset);
             if item.stored {
                 lane.stored -= 1;
             }

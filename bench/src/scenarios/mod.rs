@@ -9,3 +9,4 @@ pub(crate) mod queue;
 pub(crate) mod relay;
 pub(crate) mod scale;
 mod steady;
+pub(crate) mod waiting;

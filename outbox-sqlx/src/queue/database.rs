@@ -98,6 +98,24 @@ impl Notifications {
     }
 }
 
+/// A statement with its arguments.
+macro_rules! bound {
+    ($sql:expr, $args:expr) => {{
+        let mut query = sqlx::query($sql);
+        for arg in $args {
+            query = match *arg {
+                Arg::Int(value) => query.bind(value),
+                Arg::Text(value) => query.bind(value),
+                Arg::Flag(value) => query.bind(value),
+                Arg::Id(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) use bound;
+
 /// The part of [`QueueDatabase`] that is the same code for each, with that database's types.
 macro_rules! queue_statements {
     ($dialect:ident) => {
@@ -110,15 +128,7 @@ macro_rules! queue_statements {
             statement: $crate::queue::statement::Statement,
             args: &[$crate::queue::statement::Arg<'_>],
         ) -> sqlx::Result<u64> {
-            let mut query = sqlx::query(Self::sql(statement));
-            for arg in args {
-                query = match *arg {
-                    Arg::Int(value) => query.bind(value),
-                    Arg::Text(value) => query.bind(value),
-                    Arg::Flag(value) => query.bind(value),
-                    Arg::Id(value) => query.bind(value),
-                };
-            }
+            let query = $crate::queue::database::bound!(Self::sql(statement), args);
             Ok(query.execute(connection).await?.rows_affected())
         }
 
@@ -127,15 +137,7 @@ macro_rules! queue_statements {
             statement: $crate::queue::statement::Statement,
             args: &[$crate::queue::statement::Arg<'_>],
         ) -> sqlx::Result<Vec<$crate::queue::statement::Cells<Self>>> {
-            let mut query = sqlx::query(Self::sql(statement));
-            for arg in args {
-                query = match *arg {
-                    Arg::Int(value) => query.bind(value),
-                    Arg::Text(value) => query.bind(value),
-                    Arg::Flag(value) => query.bind(value),
-                    Arg::Id(value) => query.bind(value),
-                };
-            }
+            let query = $crate::queue::database::bound!(Self::sql(statement), args);
             let rows = query.fetch_all(connection).await?;
             Ok(rows
                 .into_iter()

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::database::Database;
 
-/// How long a handler may take. Shorter than three quarters of [`LEASE`], so that it ends before somebody else may get
+/// How long a handler may take. Shorter than three quarters of the lease, so that it ends before somebody else may get
 /// the message.
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a killed process keeps its part of the durable queue from others, and from its own next start.

@@ -11,7 +11,7 @@ use super::statement::{Arg, Cells, Statement};
 use crate::database::OutboxDatabase;
 
 /// A database that the queue can be kept in. What is the same for each but for the SQL is written once, with
-/// [`Statement`]s; here is what differs.
+/// statements in files; here is what differs.
 pub trait QueueDatabase: OutboxDatabase {
     /// A connection on which a member works.
     type Lent: DerefMut<Target = <Self as Database>::Connection> + Send + 'static;

@@ -38,7 +38,7 @@ impl Working {
                 };
                 for delivery in deliveries {
                     let seen = Seen::of(&delivery);
-                    if stopped.is_cancelled() && seen.offset % 2 == 0 {
+                    if stopped.is_cancelled() && seen.offset.is_multiple_of(2) {
                         // It goes with some of what it has not finished.
                         continue;
                     }

@@ -20,6 +20,7 @@ macro_rules! on_every_queue {
         $(
             $(#[$meta])*
             mod $name {
+                #[allow(unused_imports, reason = "not every test needs what its file has")]
                 use super::*;
                 use crate::queue_conformance::support::{Kind, Queue};
 

@@ -21,7 +21,7 @@ const REMOVE: Statement = statement!("queue_dead_remove");
 const NOW: Statement = statement!("queue_now");
 const LINEAGE: Statement = statement!("queue_lineage");
 
-/// Dead letters are redriven and discarded in transactions of so many.
+/// Dead letters are redriven in transactions of so many.
 const BATCH: i64 = 500;
 
 /// Which dead letters of a group.
@@ -205,7 +205,7 @@ pub(super) async fn redrive_one<DB: QueueDatabase>(
     group: &str,
     message: MessageId,
 ) -> Result<u64, QueueError> {
-    each(pool, group, message, Some(())).await
+    each(pool, group, message, Fate::Back).await
 }
 
 /// Throws the dead letters of one message away. Returns how many there were.
@@ -214,14 +214,23 @@ pub(super) async fn discard_one<DB: QueueDatabase>(
     group: &str,
     message: MessageId,
 ) -> Result<u64, QueueError> {
-    each(pool, group, message, None).await
+    each(pool, group, message, Fate::Gone).await
+}
+
+/// What becomes of dead letters.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    /// They are tried again.
+    Back,
+    /// They are thrown away.
+    Gone,
 }
 
 async fn each<DB: QueueDatabase>(
     pool: &Pool<DB>,
     group: &str,
     message: MessageId,
-    back: Option<()>,
+    fate: Fate,
 ) -> Result<u64, QueueError> {
     let failed = || QueueError::database("moving a dead letter");
     let mut tx = DB::begin(pool).await?;
@@ -237,9 +246,9 @@ async fn each<DB: QueueDatabase>(
             offset: row.int(1).map_err(failed())?,
         };
         let key = row.maybe_text(2).map_err(failed())?;
-        count += match back {
-            Some(()) => give_back::<DB>(&mut tx, id, place, key.as_deref()).await,
-            None => remove::<DB>(&mut tx, id, place).await,
+        count += match fate {
+            Fate::Back => give_back::<DB>(&mut tx, id, place, key.as_deref()).await,
+            Fate::Gone => remove::<DB>(&mut tx, id, place).await,
         }
         .map_err(failed())?;
     }

@@ -234,7 +234,7 @@ pub async fn parked<DB: OutboxDatabase>(
 /// [`OutboxError::NotDead`]; [`OutboxError::KeyParked`] when its key is parked with others, because one alone
 /// would break their order.
 pub async fn redrive<DB: OutboxDatabase>(pool: &Pool<DB>, id: MessageId) -> Result<(), OutboxError> {
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let found = DB::find_dead(&mut tx, id).await?;
     let (row, shard, topic, key) = found.ok_or(OutboxError::NotDead { id })?;
     DB::rewind(&mut tx, shard, row).await?;
@@ -265,7 +265,7 @@ pub async fn redrive_key<DB: OutboxDatabase>(
 ) -> Result<u64, OutboxError> {
     // The id counts only where there is no key.
     let shard = Shard::of(topic, Some(key), MessageId(uuid::Uuid::nil()));
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let count = DB::redrive_rows(&mut tx, topic, key, shard).await?;
     DB::unpark(&mut tx, topic, key).await?;
     DB::commit(tx).await?;
@@ -286,7 +286,7 @@ pub async fn discard<DB: OutboxDatabase>(
     if reason.trim().is_empty() {
         return Err(OutboxError::ReasonEmpty);
     }
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     if DB::discard_row(&mut tx, id, reason, by).await? == 0 {
         return Err(OutboxError::NotDead { id });
     }
@@ -298,10 +298,11 @@ pub async fn discard<DB: OutboxDatabase>(
 /// # Errors
 /// [`OutboxError::NotBlocked`].
 pub async fn unblock<DB: OutboxDatabase>(pool: &Pool<DB>, id: MessageId) -> Result<(), OutboxError> {
-    match DB::unblock_row(pool, id).await? {
-        0 => Err(OutboxError::NotBlocked { id }),
-        _ => Ok(()),
+    let mut tx = DB::begin_own(pool).await?;
+    if DB::unblock_row(&mut tx, id).await? == 0 {
+        return Err(OutboxError::NotBlocked { id });
     }
+    DB::commit(tx).await
 }
 
 fn page(limit: u32) -> i64 {

@@ -139,8 +139,10 @@ pub trait DeadDatabase: Database {
     ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
 
     /// Makes a blocked message due; returns how many that were.
-    fn unblock_row(pool: &Pool<Self>, id: MessageId)
-    -> impl Future<Output = Result<u64, OutboxError>> + Send;
+    fn unblock_row(
+        connection: &mut Self::Connection,
+        id: MessageId,
+    ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
 }
 
 /// The methods whose code is the same for each database but for the SQL files.
@@ -254,10 +256,10 @@ macro_rules! dead_queries {
                 .map_err(OutboxError::database("un-parking a key"))
         }
 
-        async fn unblock_row(pool: &sqlx::Pool<Self>, id: MessageId) -> Result<u64, OutboxError> {
+        async fn unblock_row(connection: &mut Self::Connection, id: MessageId) -> Result<u64, OutboxError> {
             sqlx::query(sql!($folder, "/unblock.sql"))
                 .bind(id.0)
-                .execute(pool)
+                .execute(connection)
                 .await
                 .map(|done| done.rows_affected())
                 .map_err(OutboxError::database("unblocking a message"))
@@ -265,5 +267,5 @@ macro_rules! dead_queries {
     };
 }
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 pub(crate) use dead_queries;

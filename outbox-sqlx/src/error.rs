@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use outbox_core::{MessageError, MessageId};
+use sqlx::error::DatabaseError;
 
 /// What went wrong with the outbox.
 ///
@@ -43,11 +44,39 @@ pub enum OutboxError {
     PublishCancelled,
 
     /// A statement failed, its error was swallowed, and the database had given the transaction up.
-    /// Postgres would have answered COMMIT with success and rolled back.
+    /// Postgres would have answered COMMIT with success and rolled back; MySQL rolls back after a deadlock, and what
+    /// is written then commits on its own, statement by statement. (There, DDL inside of a transaction ends it too,
+    /// by committing it.)
     #[error(
-        "an earlier statement of this transaction failed and its error was not returned: the database had already given the transaction up, and nothing was committed"
+        "this transaction had ended before: an earlier statement failed and its error was not returned, so that the database gave the transaction up; or, on MySQL, a statement such as CREATE TABLE committed it. Return each statement's error, and keep DDL out of transactions"
     )]
     TransactionAborted,
+
+    /// Two transactions waited for each other, and the database chose this one to give way (MySQL 1213, Postgres
+    /// 40P01). All of it was rolled back.
+    #[error(
+        "{doing} met a deadlock, and the database rolled back the whole transaction: begin it again from its first statement. Transactions that lock their rows in one order do not meet it"
+    )]
+    Deadlock {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+
+    /// Another transaction held a lock for longer than this session waits (MySQL 1205 after
+    /// `innodb_lock_wait_timeout`, Postgres 55P03 after `lock_timeout`, a busy SQLite after its busy timeout).
+    #[error(
+        "{doing} waited too long for a lock: roll this transaction back and begin it again from its first statement (on MySQL the statement alone was undone, and the transaction still holds its locks). Keep transactions short, or raise the session's lock timeout"
+    )]
+    LockTimeout {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
 
     /// COMMIT was sent and no answer came: it may or may not have committed. Find out (the business rows
     /// tell) before doing it again.
@@ -101,8 +130,9 @@ pub enum OutboxError {
         known: i64,
     },
 
-    /// A migration failed; it was rolled back.
-    #[error("migrating the outbox's tables failed, and nothing was changed")]
+    /// A migration failed. It was rolled back; on MySQL, where DDL commits by itself, what was done stays, and the next
+    /// migration completes it.
+    #[error("migrating the outbox's tables failed")]
     Migration {
         /// Which, and why.
         #[source]
@@ -162,9 +192,14 @@ pub enum OutboxError {
 impl OutboxError {
     /// Wraps what the driver said while doing something.
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database {
-            doing,
-            source: Arc::new(source),
+        move |source| {
+            let waiting = Waiting::of(&source);
+            let source = Arc::new(source);
+            match waiting {
+                Some(Waiting::Deadlock) => Self::Deadlock { doing, source },
+                Some(Waiting::TooLong) => Self::LockTimeout { doing, source },
+                None => Self::Database { doing, source },
+            }
         }
     }
 
@@ -179,7 +214,7 @@ impl OutboxError {
                 | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => is_retryable(error),
                 _ => false,
             },
-            Self::PublishCancelled => true,
+            Self::PublishCancelled | Self::Deadlock { .. } | Self::LockTimeout { .. } => true,
             _ => false,
         }
     }
@@ -199,21 +234,64 @@ pub fn is_retryable(error: &sqlx::Error) -> bool {
     }
 }
 
-fn is_retryable_code(error: &dyn sqlx::error::DatabaseError) -> bool {
+fn is_retryable_code(error: &dyn DatabaseError) -> bool {
+    if Waiting::code(error).is_some() {
+        return true;
+    }
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
         return matches!(
             error.code(),
-            // serialization failure, deadlock, lock timeout, too many connections, shutdown, crash, starting up
-            "40001" | "40P01" | "55P03" | "53300" | "57P01" | "57P02" | "57P03"
+            // serialization failure, too many connections, shutdown, crash, starting up
+            "40001" | "53300" | "57P01" | "57P02" | "57P03"
         ) || error.code().starts_with("08");
     }
-    #[cfg(feature = "sqlite")]
-    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-        return crate::sqlite::is_busy(error);
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return crate::mysql::is_passing(error.number());
     }
     false
+}
+
+/// What went wrong while waiting for other transactions.
+#[derive(Debug, Clone, Copy)]
+enum Waiting {
+    Deadlock,
+    TooLong,
+}
+
+impl Waiting {
+    fn of(error: &sqlx::Error) -> Option<Self> {
+        match error {
+            sqlx::Error::Database(error) => Self::code(&**error),
+            _ => None,
+        }
+    }
+
+    fn code(error: &dyn DatabaseError) -> Option<Self> {
+        #[cfg(feature = "postgres")]
+        if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            return match error.code() {
+                "40P01" => Some(Self::Deadlock),
+                "55P03" => Some(Self::TooLong),
+                _ => None,
+            };
+        }
+        #[cfg(feature = "mysql")]
+        if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+            return match error.number() {
+                crate::mysql::ER_LOCK_DEADLOCK => Some(Self::Deadlock),
+                crate::mysql::ER_LOCK_WAIT_TIMEOUT => Some(Self::TooLong),
+                _ => None,
+            };
+        }
+        #[cfg(feature = "sqlite")]
+        if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+            return crate::sqlite::is_busy(error).then_some(Self::TooLong);
+        }
+        None
+    }
 }
 
 impl OutboxError {
@@ -239,7 +317,7 @@ impl OutboxError {
     }
 }
 
-fn says_rolled_back(error: &dyn sqlx::error::DatabaseError) -> bool {
+fn says_rolled_back(error: &dyn DatabaseError) -> bool {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
         // Class 40 is "transaction rollback" but for 40003, "statement completion unknown"; 23 is a violated
@@ -251,6 +329,11 @@ fn says_rolled_back(error: &dyn sqlx::error::DatabaseError) -> bool {
         // A COMMIT that is busy or violates a deferred foreign key leaves the transaction open, and it is
         // rolled back when it is dropped.
         return crate::sqlite::is_busy(error) || error.is_foreign_key_violation();
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        // A deadlock at COMMIT is Galera's way to say that another node's transaction came first.
+        return error.number() == crate::mysql::ER_LOCK_DEADLOCK;
     }
     false
 }

@@ -4,22 +4,26 @@
 //! [`SqlStore`]; [`migrate`] and [`check_schema`] make and check the tables; the relay stores are what a relay reads
 //! and settles in; [`dead`] is for operators.
 //!
-//! Features: `postgres`, `sqlite`, `maintenance`. A program needs one of the databases; a library that is generic over
+//! Features: `postgres`, `mysql` (MySQL and MariaDB), `sqlite`, `maintenance`. A program needs one of the databases; a library that is generic over
 //! [`OutboxDatabase`] needs none and leaves the choice to the program.
 #![cfg_attr(
-    not(any(feature = "postgres", feature = "sqlite")),
+    not(any(feature = "postgres", feature = "sqlite", feature = "mysql")),
     // Without a database, what is written once for each of them has no use.
     allow(dead_code, unused_imports, unused_macros, unused_variables, unreachable_code)
 )]
 
 mod begin;
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+mod cells;
 mod database;
 mod dead_database;
 mod error;
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+mod many;
 mod outbox;
 mod poison;
 mod purge_database;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 mod relay;
 mod schema;
 mod sql;
@@ -29,9 +33,11 @@ mod transaction;
 
 pub mod dead;
 pub mod maintenance;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 pub mod queue;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -39,6 +45,8 @@ pub mod sqlite;
 pub use database::OutboxDatabase;
 pub use error::{OutboxError, is_retryable};
 pub use outbox::{Outbox, OutboxBuilder};
+#[cfg(feature = "mysql")]
+pub use relay::MySqlRelayStore;
 #[cfg(feature = "sqlite")]
 pub use relay::SqliteRelayStore;
 #[cfg(feature = "postgres")]

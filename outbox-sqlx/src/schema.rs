@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::ops::DerefMut;
 use std::sync::Arc;
 
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
@@ -33,45 +34,51 @@ pub enum Dialect {
     /// SQLite 3.37 or newer.
     #[cfg(feature = "sqlite")]
     Sqlite,
+    /// MySQL 8.0.17 or newer, MariaDB 10.11 or newer.
+    #[cfg(feature = "mysql")]
+    MySql,
+}
+
+/// The steps of one dialect, from the files of its folder.
+macro_rules! steps {
+    ($folder:literal) => {
+        const {
+            &[
+                Step {
+                    version: 1,
+                    name: "outbox",
+                    sql: include_str!(concat!("../migrations/", $folder, "/0001_outbox.sql")),
+                },
+                Step {
+                    version: 2,
+                    name: "queue",
+                    sql: include_str!(concat!("../migrations/", $folder, "/0002_queue.sql")),
+                },
+            ]
+        }
+    };
+}
+
+/// The same files as one text.
+macro_rules! all_steps {
+    ($folder:literal) => {
+        concat!(
+            include_str!(concat!("../migrations/", $folder, "/0001_outbox.sql")),
+            "\n",
+            include_str!(concat!("../migrations/", $folder, "/0002_queue.sql"))
+        )
+    };
 }
 
 impl Dialect {
     fn steps(self) -> &'static [Step] {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres => {
-                const {
-                    &[
-                        Step {
-                            version: 1,
-                            name: "outbox",
-                            sql: include_str!("../migrations/postgres/0001_outbox.sql"),
-                        },
-                        Step {
-                            version: 2,
-                            name: "queue",
-                            sql: include_str!("../migrations/postgres/0002_queue.sql"),
-                        },
-                    ]
-                }
-            }
+            Self::Postgres => steps!("postgres"),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => {
-                const {
-                    &[
-                        Step {
-                            version: 1,
-                            name: "outbox",
-                            sql: include_str!("../migrations/sqlite/0001_outbox.sql"),
-                        },
-                        Step {
-                            version: 2,
-                            name: "queue",
-                            sql: include_str!("../migrations/sqlite/0002_queue.sql"),
-                        },
-                    ]
-                }
-            }
+            Self::Sqlite => steps!("sqlite"),
+            #[cfg(feature = "mysql")]
+            Self::MySql => steps!("mysql"),
         }
     }
 
@@ -122,31 +129,33 @@ impl fmt::Display for Dialect {
             Self::Postgres => "postgres",
             #[cfg(feature = "sqlite")]
             Self::Sqlite => "sqlite",
+            #[cfg(feature = "mysql")]
+            Self::MySql => "mysql",
         })
     }
 }
 
 /// The whole schema as SQL, for migration tools that are not this library. The same files are in the
 /// folder `migrations/`, one per version.
+///
+/// MySQL's has procedures, so its command line client needs a delimiter that does not occur in it:
+/// `mysql --delimiter=//`.
 pub fn schema_sql(dialect: Dialect) -> &'static str {
     match dialect {
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => concat!(
-            include_str!("../migrations/postgres/0001_outbox.sql"),
-            "\n",
-            include_str!("../migrations/postgres/0002_queue.sql")
-        ),
+        Dialect::Postgres => all_steps!("postgres"),
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => concat!(
-            include_str!("../migrations/sqlite/0001_outbox.sql"),
-            "\n",
-            include_str!("../migrations/sqlite/0002_queue.sql")
-        ),
+        Dialect::Sqlite => all_steps!("sqlite"),
+        #[cfg(feature = "mysql")]
+        Dialect::MySql => all_steps!("mysql"),
     }
 }
 
 /// Brings the outbox's tables to this library's version: all missing migrations in one transaction, or
 /// nothing. Does nothing when they are there; several processes may do it at once.
+///
+/// On MySQL and MariaDB each statement that makes a table commits by itself. There every migration may be run
+/// again, and what was interrupted is completed by the next call.
 ///
 /// The tables may have been made by another tool from the same SQL files; then that is noted, and only
 /// later migrations are run.
@@ -154,27 +163,26 @@ pub fn schema_sql(dialect: Dialect) -> &'static str {
 /// # Errors
 /// [`OutboxError::Migration`], [`OutboxError::SchemaNewer`], or the database can't be reached.
 pub async fn migrate<DB: OutboxDatabase>(pool: &Pool<DB>) -> Result<(), OutboxError> {
-    let mut tx = DB::begin(pool).await?;
-    DB::lock_schema(&mut tx).await?;
-    let tables = DB::tables(&mut tx).await?;
+    let mut alone = DB::begin_migration(pool).await?;
+    let tables = DB::tables(&mut alone).await?;
     let migrator = DB::DIALECT.migrator();
     if tables.schema {
-        let found = DB::version(&mut tx).await?;
+        let found = DB::version(&mut alone).await?;
         if found > DB::DIALECT.newest() {
             return DB::DIALECT.compare(found);
         }
         if !tables.books {
             migrator
-                .run_direct(Some(found), &mut *tx, NOTE_ONLY)
+                .run_direct(Some(found), &mut *alone, NOTE_ONLY)
                 .await
                 .map_err(migration_failed)?;
         }
     }
     migrator
-        .run_direct(None, &mut *tx, !NOTE_ONLY)
+        .run_direct(None, &mut *alone, !NOTE_ONLY)
         .await
         .map_err(migration_failed)?;
-    DB::commit(tx).await
+    DB::end_migration(alone).await
 }
 
 /// Checks that the outbox's tables are here and of this library's version. Call it when a program starts.
@@ -215,9 +223,16 @@ pub trait SchemaDatabase: sqlx::Database<Connection: Migrate> {
     /// Its SQL.
     const DIALECT: Dialect;
 
-    /// Lets nobody else migrate until the transaction ends.
-    fn lock_schema(connection: &mut Self::Connection)
-    -> impl Future<Output = Result<(), OutboxError>> + Send;
+    /// What is held while migrating.
+    type Migration: DerefMut<Target = Self::Connection> + Send;
+
+    /// Lets nobody else migrate as long as what it returns is held.
+    fn begin_migration(
+        pool: &Pool<Self>,
+    ) -> impl Future<Output = Result<Self::Migration, OutboxError>> + Send;
+
+    /// Commits what was not committed by itself.
+    fn end_migration(alone: Self::Migration) -> impl Future<Output = Result<(), OutboxError>> + Send;
 
     /// Looks which tables there are.
     fn tables(connection: &mut Self::Connection) -> impl Future<Output = Result<Tables, OutboxError>> + Send;
@@ -228,17 +243,11 @@ pub trait SchemaDatabase: sqlx::Database<Connection: Migrate> {
 
 /// The same code for each database, with that database's types and SQL files.
 macro_rules! schema_database {
-    ($database:ty, $dialect:ident, $folder:literal) => {
+    ($database:ty, $dialect:ident, $folder:literal, { $($alone:tt)* }) => {
         impl SchemaDatabase for $database {
             const DIALECT: Dialect = Dialect::$dialect;
 
-            async fn lock_schema(connection: &mut Self::Connection) -> Result<(), OutboxError> {
-                sqlx::query(sql!($folder, "/migrate_lock.sql"))
-                    .execute(connection)
-                    .await
-                    .map(drop)
-                    .map_err(OutboxError::database("waiting for another migration"))
-            }
+            $($alone)*
 
             async fn tables(connection: &mut Self::Connection) -> Result<Tables, OutboxError> {
                 let (outbox, schema, books) = sqlx::query_as(sql!($folder, "/schema_tables.sql"))
@@ -262,7 +271,46 @@ macro_rules! schema_database {
     };
 }
 
+/// Where DDL is part of a transaction, that is what keeps others away and what undoes a failure.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+macro_rules! in_transaction {
+    ($database:ty, $dialect:ident, $folder:literal) => {
+        schema_database!($database, $dialect, $folder, {
+            type Migration = sqlx::Transaction<'static, Self>;
+
+            async fn begin_migration(pool: &Pool<Self>) -> Result<Self::Migration, OutboxError> {
+                let mut tx = Self::begin(pool).await?;
+                sqlx::query(sql!($folder, "/migrate_lock.sql"))
+                    .execute(&mut *tx)
+                    .await
+                    .map_err(OutboxError::database("waiting for another migration"))?;
+                Ok(tx)
+            }
+
+            async fn end_migration(alone: Self::Migration) -> Result<(), OutboxError> {
+                Self::commit(alone).await
+            }
+        });
+    };
+}
+
 #[cfg(feature = "postgres")]
-schema_database!(sqlx::Postgres, Postgres, "postgres");
+in_transaction!(sqlx::Postgres, Postgres, "postgres");
 #[cfg(feature = "sqlite")]
-schema_database!(sqlx::Sqlite, Sqlite, "sqlite");
+in_transaction!(sqlx::Sqlite, Sqlite, "sqlite");
+#[cfg(feature = "mysql")]
+schema_database!(sqlx::MySql, MySql, "mysql", {
+    type Migration = sqlx::pool::PoolConnection<Self>;
+
+    async fn begin_migration(pool: &Pool<Self>) -> Result<Self::Migration, OutboxError> {
+        crate::mysql::migrate_alone(pool).await
+    }
+
+    async fn end_migration(alone: Self::Migration) -> Result<(), OutboxError> {
+        // The lock is the session's, and closing the session is what gives it back.
+        alone
+            .close()
+            .await
+            .map_err(OutboxError::database("ending a migration"))
+    }
+});

@@ -20,7 +20,10 @@ impl SqlStore {
     }
 
     /// Refuses all of `messages` for the first that is out of bounds, before anything is written.
-    #[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite", feature = "mysql")),
+        allow(dead_code)
+    )]
     pub(crate) fn check(&self, messages: &[Message]) -> Result<(), OutboxError> {
         if messages.len() > Limits::BATCH_MESSAGES {
             return Err(MessageError::BatchTooLarge {
@@ -39,7 +42,10 @@ impl SqlStore {
 
 /// When a message is due, as two nullable numbers for the database, whose clock decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code))]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite", feature = "mysql")),
+    allow(dead_code)
+)]
 pub(crate) struct DueMicros {
     /// Microseconds from now.
     pub(crate) after: Option<i64>,
@@ -79,7 +85,10 @@ impl DueMicros {
     }
 
     /// Due at once.
-    #[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite", feature = "mysql")),
+        allow(dead_code)
+    )]
     pub(crate) fn is_now(self) -> bool {
         self == Self::default()
     }

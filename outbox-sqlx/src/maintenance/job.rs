@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Purged, Retention, purge};
 use crate::database::OutboxDatabase;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 use crate::queue::{QueueError, SqlQueue};
 
 type Run = Pin<Box<dyn Future<Output = Result<Purged, BoxError>> + Send>>;
@@ -51,7 +51,7 @@ impl Maintenance {
     /// Maintains the database of `pool` and the durable queue, which may be in another one. A group that keeps messages
     /// from being removed and has had no member for a day is warned about: it may have been abandoned, and
     /// [`SqlQueue::remove_group`] is what to do about it then.
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    #[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
     pub fn with_queue<DB: OutboxDatabase>(pool: Pool<DB>, queue: SqlQueue, retention: Retention) -> Self {
         let run = move || -> Run {
             let (pool, queue) = (pool.clone(), queue.clone());
@@ -117,10 +117,10 @@ impl Maintenance {
 }
 
 /// A group that had no member for so long may have been abandoned.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 const ABANDONED_AFTER: std::time::Duration = std::time::Duration::from_secs(86_400);
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 async fn purge_queue(queue: &SqlQueue, retention: &Retention) -> Result<u64, QueueError> {
     let purged = queue.purge(retention.queue, |_| {}).await?;
     for (group, unread) in &purged.held_by {

@@ -113,7 +113,7 @@ macro_rules! bound {
         query
     }};
 }
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 pub(super) use bound;
 
 /// The part of [`QueueDatabase`] that is the same code for each, with that database's types.
@@ -166,5 +166,5 @@ macro_rules! queue_statements {
         }
     };
 }
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 pub(super) use queue_statements;

@@ -9,9 +9,9 @@ use super::append::{Appended, Delayed, created_at, headers_json};
 use super::database::{Notifications, QueueDatabase, queue_statements};
 use super::read::{PageBuilder, ReadFrom, StoredMessage};
 use super::statement::Arg;
+use crate::cells::{bytes, integer, optional};
+use crate::many::Statements;
 use crate::sql::sql;
-use crate::sqlite::cells::{bytes, integer, optional};
-use crate::sqlite::many::Statements;
 use crate::stored_row::Unreadable;
 
 const APPEND_PLACE: &str = sql!("sqlite/queue_append_place.sql");

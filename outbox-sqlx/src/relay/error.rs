@@ -9,15 +9,15 @@ pub(crate) enum Trouble {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     /// A call before `open`, or after an error.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     #[error("there is no connection; open one first")]
     NotOpen,
     /// No answer in time: the network or the server is gone without a word.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     #[error("no answer within {0:?}")]
     TimedOut(std::time::Duration),
     /// A standby, or a server that was set to read only.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     #[error("the server takes no writes: it is a standby or set to read only")]
     ReadOnly,
     /// A column is not what the statement asked for.
@@ -73,8 +73,7 @@ impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Unusable(reason) => Self::Unusable { reason },
-            #[cfg(feature = "postgres")]
-            Trouble::Database(sqlx::Error::Database(error)) => match lasting(error.code().as_deref()) {
+            Trouble::Database(sqlx::Error::Database(error)) => match lasting(&*error) {
                 Some(remedy) => Self::Unusable {
                     reason: format!("{}; {remedy}", error.message()),
                 },
@@ -86,11 +85,24 @@ impl From<Trouble> for StoreError {
     }
 }
 
-/// What to do about an error that won't pass by itself, by Postgres's error code.
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite's codes are numbers.)
+/// What to do about an error that won't pass by itself.
+fn lasting(error: &dyn sqlx::error::DatabaseError) -> Option<&'static str> {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return lasting_on_postgres(error.code());
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return lasting_on_mysql(error.number());
+    }
+    let _ = error;
+    None
+}
+
+/// By Postgres's error code. (<https://www.postgresql.org/docs/current/errcodes-appendix.html>)
 #[cfg(feature = "postgres")]
-fn lasting(code: Option<&str>) -> Option<&'static str> {
-    match code? {
+fn lasting_on_postgres(code: &str) -> Option<&'static str> {
+    match code {
         // undefined_table, undefined_column, undefined_function, undefined_object, invalid_schema_name
         "42P01" | "42703" | "42883" | "42704" | "3F000" => Some(
             "run the migrations: `outbox-relay migrate`, or the files that `outbox-relay schema postgres` prints",
@@ -104,6 +116,24 @@ fn lasting(code: Option<&str>) -> Option<&'static str> {
             "grant the relay's role SELECT, INSERT, UPDATE and DELETE on the outbox tables and SELECT on \
              the sequence of outbox.id",
         ),
+        _ => None,
+    }
+}
+
+/// By the number of MySQL's error. (<https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html>)
+#[cfg(feature = "mysql")]
+fn lasting_on_mysql(number: u16) -> Option<&'static str> {
+    match number {
+        // no database selected, unknown database
+        1046 | 1049 => Some("name the database that has the outbox's tables in the URL"),
+        // unknown column, no such table
+        1054 | 1146 => Some(
+            "run the migrations: `outbox-relay migrate`, or the files that `outbox-relay schema mysql` prints",
+        ),
+        // access denied: to the database, to a table, to a column
+        1044 | 1142 | 1143 => {
+            Some("grant the relay's user SELECT, INSERT, UPDATE and DELETE on the outbox tables")
+        }
         _ => None,
     }
 }

@@ -1,20 +1,27 @@
 //! The store that a relay reads from and settles in, one per database.
 //!
-//! [`PostgresRelayStore`](crate::PostgresRelayStore) keeps one connection of its own, because a relay's session
-//! plans and commits differently from an application's. [`SqliteRelayStore`](crate::SqliteRelayStore) shares the
+//! [`PostgresRelayStore`](crate::PostgresRelayStore) and [`MySqlRelayStore`](crate::MySqlRelayStore) keep one connection
+//! of their own (`own`), because a relay's session plans, locks and commits differently from an application's.
+//! [`SqliteRelayStore`](crate::SqliteRelayStore) shares the
 //! application's pool, because on SQLite the pool is the queue of writers. What they have in common is how a
 //! stored row becomes a message (`stored_row`), when a page is full (`page`), and how failures are sorted by what
 //! follows from them (`settlement`).
 
 pub(crate) mod error;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod own;
 mod page;
 mod settlement;
 
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "mysql")]
+pub use mysql::MySqlRelayStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresRelayStore, PostgresWakeListener};
 #[cfg(feature = "sqlite")]

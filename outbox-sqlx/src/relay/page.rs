@@ -9,6 +9,7 @@ use crate::stored_row::{RowReader, StoredRow};
 const ASKED_AT_LEAST: usize = 16;
 
 /// Before any due row, even one that was due before time began.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) const FIRST_DUE: DueCursor = DueCursor {
     due_at: i64::MIN,
     id: i64::MIN,
@@ -21,6 +22,24 @@ pub(super) fn wants_everything(fetch: &Fetch) -> bool {
         && (fetch.due_rows == 0 || fetch.due_shards == ShardSet::ALL)
         && fetch.exclude_keys.is_empty()
         && fetch.exclude_topics.is_empty()
+}
+
+/// The excluded keys as `[[topic, key], …]`.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) fn excluded_keys(fetch: &Fetch) -> String {
+    let pairs: Vec<(&str, &str)> = fetch
+        .exclude_keys
+        .iter()
+        .map(|(topic, key)| (&**topic, &**key))
+        .collect();
+    serde_json::json!(pairs).to_string()
+}
+
+/// The excluded topics as `[topic, …]`.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) fn excluded_topics(fetch: &Fetch) -> String {
+    let topics: Vec<&str> = fetch.exclude_topics.iter().map(|topic| &**topic).collect();
+    serde_json::json!(topics).to_string()
 }
 
 /// What the rows of this outbox weigh, learnt from page to page.
@@ -105,7 +124,7 @@ impl<'a> PageBuilder<'a> {
     }
 
     /// Whether the fresh rows stopped at their limit or weight: where they did tells how far was looked.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "mysql"))]
     pub(super) fn is_full(&self) -> bool {
         self.rows_cut || self.page.rows.len() >= self.asked
     }

@@ -80,3 +80,43 @@ impl<'a> Settlement<'a> {
 fn attempts(failure: &Failure) -> i32 {
     i32::try_from(failure.attempts).unwrap_or(i32::MAX)
 }
+
+// Where there are no arrays, lists come as JSON, which the database turns into a table.
+
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) fn json(ids: &[i64]) -> String {
+    serde_json::json!(ids).to_string()
+}
+
+/// As `[[id, hold, time, attempts, error], …]`, where the time is this number plus the delay.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) fn json_holds(holds: &Holds<'_>, now: i64) -> String {
+    let rows: Vec<_> = (0..holds.ids.len())
+        .map(|n| {
+            (
+                holds.ids[n],
+                holds.holds[n],
+                now.saturating_add(holds.delays[n]),
+                holds.attempts[n],
+                holds.errors[n],
+            )
+        })
+        .collect();
+    serde_json::json!(rows).to_string()
+}
+
+/// As `[[id, reason, attempts, error], …]`.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) fn json_burials(burials: &Burials<'_>) -> String {
+    let rows: Vec<_> = (0..burials.ids.len())
+        .map(|n| {
+            (
+                burials.ids[n],
+                burials.reasons[n],
+                burials.attempts[n],
+                burials.errors[n],
+            )
+        })
+        .collect();
+    serde_json::json!(rows).to_string()
+}

@@ -3,9 +3,9 @@ use std::sync::LazyLock;
 use outbox_core::{Enqueue, Message, Order};
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
-use super::many::{STATEMENT_ROWS, Statements};
 use super::tx::check_open;
 use crate::error::OutboxError;
+use crate::many::Statements;
 use crate::sql::sql;
 use crate::sql_store::{DueMicros, SqlStore};
 
@@ -50,7 +50,7 @@ impl Enqueue<SqliteConnection> for SqlStore {
 
 async fn write(connection: &mut SqliteConnection, messages: &[Message]) -> Result<(), OutboxError> {
     check_open(connection).await?;
-    if messages.len() <= STATEMENT_ROWS && messages.len().is_power_of_two() {
+    if Statements::is_one(messages.len()) {
         return write_rows(connection, messages)
             .await
             .map_err(OutboxError::database("writing messages"));

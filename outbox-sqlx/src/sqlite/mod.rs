@@ -1,9 +1,7 @@
 //! What is particular to SQLite.
 
-pub(crate) mod cells;
 mod dead;
 mod enqueue;
-pub(crate) mod many;
 mod open;
 mod purge;
 mod tx;

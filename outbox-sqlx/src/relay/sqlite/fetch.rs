@@ -5,10 +5,12 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::now;
+use crate::cells::{bytes, integer, optional};
 use crate::relay::error::Trouble;
-use crate::relay::page::{FIRST_DUE, PageBuilder, TypicalWeight, wants_everything};
+use crate::relay::page::{
+    FIRST_DUE, PageBuilder, TypicalWeight, excluded_keys, excluded_topics, wants_everything,
+};
 use crate::relay::{count, mask};
-use crate::sqlite::cells::{bytes, integer, optional};
 use crate::stored_row::StoredRow;
 
 const FETCH: &str = include_str!("../../../sql/sqlite/relay_fetch.sql");
@@ -35,8 +37,8 @@ pub(super) async fn fetch(
             .bind(after.id)
             .bind(count(fetch.due_rows))
             .bind(mask(fetch.due_shards))
-            .bind(json_pairs(fetch))
-            .bind(json_topics(fetch));
+            .bind(excluded_keys(fetch))
+            .bind(excluded_topics(fetch));
         take(&mut page, query.fetch(&mut *transaction)).await?;
     }
     if asked > 0 && wants_everything(fetch) {
@@ -53,8 +55,8 @@ pub(super) async fn fetch(
             .bind(count(fetch.scan_rows))
             .bind(mask(fetch.shards))
             .bind(fetch.stray_shards)
-            .bind(json_pairs(fetch))
-            .bind(json_topics(fetch));
+            .bind(excluded_keys(fetch))
+            .bind(excluded_topics(fetch));
         take(&mut page, query.fetch(&mut *transaction)).await?;
         if !page.is_full() {
             let (last, looked_at) = sqlx::query_as(SCANNED)
@@ -79,21 +81,6 @@ async fn take(
         page.take(&stored(&row)?)?;
     }
     Ok(())
-}
-
-/// The excluded keys as `[[topic, key], …]`.
-fn json_pairs(fetch: &Fetch) -> String {
-    let pairs: Vec<(&str, &str)> = fetch
-        .exclude_keys
-        .iter()
-        .map(|(topic, key)| (&**topic, &**key))
-        .collect();
-    serde_json::json!(pairs).to_string()
-}
-
-fn json_topics(fetch: &Fetch) -> String {
-    let topics: Vec<&str> = fetch.exclude_topics.iter().map(|topic| &**topic).collect();
-    serde_json::json!(topics).to_string()
 }
 
 // The columns of all statements, in their order.

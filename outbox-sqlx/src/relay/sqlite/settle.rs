@@ -7,7 +7,7 @@ use sqlx::{Connection as _, Row as _};
 
 use super::{BEGIN, now};
 use crate::relay::error::Trouble;
-use crate::relay::settlement::{Burials, Holds, Settlement};
+use crate::relay::settlement::{Settlement, json, json_burials, json_holds};
 
 const DELIVERED: &str = include_str!("../../../sql/sqlite/relay_delivered.sql");
 const ARCHIVE: &str = include_str!("../../../sql/sqlite/relay_archive.sql");
@@ -61,7 +61,7 @@ pub(super) async fn failed(
     let mut settled = HashSet::new();
     if !holds.ids.is_empty() {
         let ids: Vec<i64> = sqlx::query_scalar(HOLD)
-            .bind(json_holds(&holds))
+            .bind(json_holds(&holds, now()))
             .fetch_all(&mut *transaction)
             .await?;
         settled.extend(ids);
@@ -129,40 +129,4 @@ async fn owned_shards(
     rows.iter()
         .map(|row| Ok((Shard::from_stored(row.try_get(0)?), row.try_get(1)?)))
         .collect()
-}
-
-/// SQLite has no arrays; `json_each` is its table of parameters.
-fn json(ids: &[i64]) -> String {
-    serde_json::json!(ids).to_string()
-}
-
-fn json_holds(holds: &Holds<'_>) -> String {
-    let now = now();
-    let rows: Vec<_> = (0..holds.ids.len())
-        .map(|n| {
-            let due_at = now.saturating_add(holds.delays[n]);
-            (
-                holds.ids[n],
-                holds.holds[n],
-                due_at,
-                holds.attempts[n],
-                holds.errors[n],
-            )
-        })
-        .collect();
-    serde_json::json!(rows).to_string()
-}
-
-fn json_burials(burials: &Burials<'_>) -> String {
-    let rows: Vec<_> = (0..burials.ids.len())
-        .map(|n| {
-            (
-                burials.ids[n],
-                burials.reasons[n],
-                burials.attempts[n],
-                burials.errors[n],
-            )
-        })
-        .collect();
-    serde_json::json!(rows).to_string()
 }

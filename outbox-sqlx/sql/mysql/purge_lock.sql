@@ -1,0 +1,3 @@
+-- Lets one process purge a database at a time; false when another one does. Safe: the session's lock, and the session is
+-- closed afterwards.
+SELECT COALESCE(GET_LOCK(CONCAT('outbox maintenance ', MD5(DATABASE())), 0), 0) = 1

@@ -1,0 +1,6 @@
+-- Locks those of the rows ?1 (a JSON list) that are still there, and says which. Safe: rows by their primary key; only
+-- relays that believe to own them and operators touch rows that are there.
+SELECT o.id
+  FROM JSON_TABLE(?1, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
+ STRAIGHT_JOIN outbox o ON o.id = wanted.id
+   FOR UPDATE

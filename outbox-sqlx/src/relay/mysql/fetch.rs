@@ -1,0 +1,134 @@
+use std::collections::HashSet;
+
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use outbox_core::relay::{Fetch, Page};
+use sqlx::Connection as _;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+
+use crate::cells::{bytes, integer, optional};
+use crate::mysql::numbered::query;
+use crate::relay::error::Trouble;
+use crate::relay::page::{PageBuilder, TypicalWeight, excluded_keys, excluded_topics, wants_everything};
+use crate::relay::{count, mask};
+use crate::sql::sql;
+use crate::stored_row::StoredRow;
+
+const FETCH: &str = sql!("mysql/relay_fetch.sql");
+const SNAPSHOT: &str = sql!("mysql/relay_snapshot.sql");
+const FETCH_DUE: &str = sql!("mysql/relay_fetch_due.sql");
+const FETCH_PART: &str = sql!("mysql/relay_fetch_part.sql");
+const SCANNED: &str = sql!("mysql/relay_scanned.sql");
+const HORIZON: &str = sql!("mysql/relay_horizon.sql");
+
+pub(super) async fn fetch(
+    connection: &mut MySqlConnection,
+    fetch: &Fetch,
+    typical: &mut TypicalWeight,
+) -> Result<Page, Trouble> {
+    let asked = typical.rows_to_ask(fetch).min(fetch.scan_rows);
+    let up_to = fetch.up_to.unwrap_or(i64::MAX);
+    let (due_after, id_after) = (
+        fetch.due_after.map(|after| after.due_at),
+        fetch.due_after.map(|after| after.id),
+    );
+    let mut page = PageBuilder::new(fetch, asked);
+    if wants_everything(fetch) {
+        let query = query!(
+            FETCH,
+            fetch.after,
+            up_to,
+            count(asked),
+            due_after,
+            id_after,
+            count(fetch.due_rows)
+        );
+        take(&mut page, query.fetch(connection)).await?;
+        return Ok(page.finish(typical));
+    }
+    let mut transaction = connection.begin_with(SNAPSHOT).await?;
+    if fetch.due_rows > 0 {
+        let query = query!(
+            FETCH_DUE,
+            due_after,
+            id_after,
+            count(fetch.due_rows),
+            mask(fetch.due_shards),
+            excluded_keys(fetch),
+            excluded_topics(fetch)
+        );
+        take(&mut page, query.fetch(&mut *transaction)).await?;
+    }
+    if asked > 0 {
+        let query = query!(
+            FETCH_PART,
+            fetch.after,
+            up_to,
+            count(asked),
+            count(fetch.scan_rows),
+            mask(fetch.shards),
+            fetch.stray_shards,
+            excluded_keys(fetch),
+            excluded_topics(fetch)
+        );
+        take(&mut page, query.fetch(&mut *transaction)).await?;
+        if !page.is_full() {
+            let row = query!(SCANNED, fetch.after, up_to, count(fetch.scan_rows))
+                .fetch_one(&mut *transaction)
+                .await?;
+            page.scanned(optional(&row, 0, "id")?, integer(&row, 1, "count")?);
+        }
+    }
+    transaction.commit().await?;
+    Ok(page.finish(typical))
+}
+
+/// Takes the rows to the end even when the page is full: what is left unread would stand before the next answer.
+async fn take(
+    page: &mut PageBuilder<'_>,
+    mut rows: BoxStream<'_, Result<MySqlRow, sqlx::Error>>,
+) -> Result<(), Trouble> {
+    while let Some(row) = rows.try_next().await? {
+        page.take(&stored(&row)?)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn horizon(connection: &mut MySqlConnection) -> Result<i64, Trouble> {
+    Ok(sqlx::query_scalar(HORIZON).fetch_one(connection).await?)
+}
+
+/// Asked where the rule is another only.
+pub(super) async fn writers(_: &mut MySqlConnection) -> Result<HashSet<String>, Trouble> {
+    Ok(HashSet::new())
+}
+
+// The columns of all statements, in their order.
+const ID: usize = 0;
+const MESSAGE_ID: usize = 1;
+const SHARD: usize = 2;
+const TOPIC: usize = 3;
+const KEY: usize = 4;
+const PAYLOAD: usize = 5;
+const HEADERS: usize = 6;
+const CREATED_AT: usize = 7;
+const DUE_AT: usize = 8;
+const HOLD: usize = 9;
+const ATTEMPTS: usize = 10;
+
+/// The row as the server sent it. Texts are read as their bytes, because one that can't be read must not fail the page.
+fn stored(row: &MySqlRow) -> Result<StoredRow<'_>, Trouble> {
+    Ok(StoredRow {
+        id: integer(row, ID, "id")?,
+        message_id: bytes(row, MESSAGE_ID, "message_id")?,
+        shard: integer(row, SHARD, "shard")?,
+        topic: bytes(row, TOPIC, "topic")?,
+        key: optional(row, KEY, "message_key")?,
+        payload: bytes(row, PAYLOAD, "payload")?,
+        headers: bytes(row, HEADERS, "headers")?,
+        created_at: integer(row, CREATED_AT, "created_at")?,
+        due_at: optional(row, DUE_AT, "due_at")?,
+        hold: integer(row, HOLD, "hold")?,
+        attempts: integer(row, ATTEMPTS, "attempts")?,
+    })
+}

@@ -14,12 +14,15 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run all tests against real servers, and list what had to be left out
     ///
-    /// Postgres is taken from OUTBOX_TEST_POSTGRES_URL, or from server programs on this machine, started as a private
-    /// instance; as root on Debian or Ubuntu the packages are installed first if they are missing. With REQUIRE_ALL=1
-    /// leaving something out is a failure, unless tests/allowed-left-out.toml allows it.
+    /// Postgres is taken from OUTBOX_TEST_POSTGRES_URL, MySQL or MariaDB from OUTBOX_TEST_MYSQL_URL, or each from server
+    /// programs on this machine, started as a private instance; as root on Debian or Ubuntu the packages are installed
+    /// first if they are missing. With REQUIRE_ALL=1 leaving something out is a failure, unless
+    /// tests/allowed-left-out.toml allows it.
     Test(TestArguments),
     /// Run a command with DATABASE_URL set to a private Postgres that ends with the command
     WithPostgres(WithPostgresArguments),
+    /// Run a command with DATABASE_URL set to a private MySQL or MariaDB that ends with the command
+    WithMysql(WithMysqlArguments),
 }
 
 #[derive(Args, Debug)]
@@ -45,14 +48,28 @@ pub(crate) struct TestArguments {
 pub(crate) struct WithPostgresArguments {
     /// A setting of the server, for example max_connections=200 (may be repeated)
     #[arg(short = 'c', long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
-    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) settings: Vec<Setting>,
 
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+#[derive(Args, Debug)]
+pub(crate) struct WithMysqlArguments {
+    /// A system variable of the server, for example max_connections=200 (may be repeated)
+    #[arg(short = 's', long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) settings: Vec<Setting>,
+
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// Name and value.
+pub(crate) type Setting = (String, String);
+
+fn setting(text: &str) -> Result<Setting, String> {
     text.split_once('=')
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "expected name=value".to_owned())
@@ -87,5 +104,27 @@ mod tests {
         assert_eq!(arguments.filters, ["relay"]);
         assert_eq!(arguments.packages, ["outbox-core"]);
         assert_eq!(arguments.test_arguments, ["--nocapture"]);
+    }
+
+    #[test]
+    fn settings_of_a_server_have_a_name_and_a_value() {
+        let line = |setting| {
+            [
+                "cargo xtask",
+                "with-mysql",
+                "-s",
+                setting,
+                "--",
+                "sh",
+                "-c",
+                "true",
+            ]
+        };
+        let Command::WithMysql(arguments) = Cli::try_parse_from(line("a=b=c")).unwrap().command else {
+            panic!("not `with-mysql`")
+        };
+        assert_eq!(arguments.settings, [("a".to_owned(), "b=c".to_owned())]);
+        assert_eq!(arguments.command, ["sh", "-c", "true"]);
+        assert!(Cli::try_parse_from(line("a")).is_err());
     }
 }

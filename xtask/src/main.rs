@@ -7,7 +7,7 @@ mod left_out;
 mod servers;
 mod stages;
 mod test_command;
-mod with_postgres;
+mod with_server;
 mod workspace;
 
 use std::process::ExitCode;
@@ -19,7 +19,8 @@ use crate::cli::{Cli, Command};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(arguments) => test_command::run(&arguments),
-        Command::WithPostgres(arguments) => with_postgres::run(&arguments),
+        Command::WithPostgres(arguments) => with_server::postgres(&arguments),
+        Command::WithMysql(arguments) => with_server::mysql(&arguments),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -29,9 +29,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
         command
             .env(environment::LEFT_OUT, &list)
             .env(environment::FULL, if arguments.full { "1" } else { "0" });
-        if let Some(url) = &servers.postgres_url {
-            command.env(environment::POSTGRES_URL, url);
-        }
+        command.envs(servers.urls());
         command
     };
     let built = stages.run("build", || {

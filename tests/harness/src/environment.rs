@@ -3,6 +3,14 @@
 /// URL of a Postgres server that tests may create databases on. Set by the user, or by xtask for a server it started.
 pub const POSTGRES_URL: &str = "OUTBOX_TEST_POSTGRES_URL";
 
+/// URL of a MySQL or MariaDB server that tests may create databases on. Set by the user, or by xtask for a server it
+/// started.
+pub const MYSQL_URL: &str = "OUTBOX_TEST_MYSQL_URL";
+
+/// Folder that holds the programs of MySQL or MariaDB, for one that is not installed but unpacked somewhere. Set by the
+/// user; nowhere else is looked then.
+pub const MYSQL_BINARIES: &str = "OUTBOX_TEST_MYSQL_BINARIES";
+
 /// File to which a test appends what it had to leave out. Set by xtask, which lists it at the end.
 pub const LEFT_OUT: &str = "OUTBOX_TEST_LEFT_OUT";
 

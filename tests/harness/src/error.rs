@@ -18,8 +18,11 @@ pub enum HarnessError {
         looked_in: String,
     },
     /// Servers refuse to run as root, and there is no other user to run them as.
-    #[error("running as root, but neither user `postgres` nor user `nobody` exists to run a server as")]
-    NoUserForServers,
+    #[error("running as root, but neither user `{own_user}` nor user `nobody` exists to run a server as")]
+    NoUserForServers {
+        /// The user that the server's packages make.
+        own_user: &'static str,
+    },
     /// The operating system refused something.
     #[error("could not {action}: {source}")]
     Io {

@@ -6,8 +6,8 @@ use nix::unistd::{Uid, User, chown};
 
 use crate::{HarnessError, programs};
 
-/// Users that a server may run as when the tests run as root, in order of preference.
-const SERVER_USERS: [&str; 2] = ["postgres", "nobody"];
+/// As whom a server runs when the tests run as root and the server's own user doesn't exist.
+const NOBODY: &str = "nobody";
 
 /// As whom a process runs.
 #[derive(Clone, Debug)]
@@ -19,16 +19,17 @@ pub(crate) enum Identity {
 }
 
 impl Identity {
-    /// PostgreSQL refuses to run as root, so root steps down to a user without privileges.
-    pub(crate) fn for_servers() -> Result<Self, HarnessError> {
+    /// Database servers refuse to run as root, so root steps down to the server's own user, or to one without any
+    /// privileges.
+    pub(crate) fn for_server(own_user: &'static str) -> Result<Self, HarnessError> {
         if !Uid::effective().is_root() {
             return Ok(Self::Same);
         }
-        SERVER_USERS
+        [own_user, NOBODY]
             .into_iter()
             .find_map(|name| User::from_name(name).ok().flatten())
             .map(Self::Other)
-            .ok_or(HarnessError::NoUserForServers)
+            .ok_or(HarnessError::NoUserForServers { own_user })
     }
 
     /// Gives the path to this identity.

@@ -9,19 +9,24 @@
 mod child_process;
 mod error;
 mod identity;
+mod native_server;
 mod output;
 mod port;
 mod process_tree;
 mod programs;
+mod random;
 mod scratch;
 mod spawner;
+mod url;
 
 pub mod environment;
+pub mod mysql;
 pub mod postgres;
 pub mod requirement;
 
 pub use child_process::ChildProcess;
 pub use error::HarnessError;
+pub use mysql::{Mysql, MysqlBinaries, MysqlDatabase, MysqlFlavour, MysqlOptions};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresBinaries, PostgresOptions, TestDatabase};
 pub use scratch::Scratch;

@@ -1,10 +1,9 @@
 //! A port for a server to listen on.
 
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::HarnessError;
+use crate::{HarnessError, random};
 
 /// Below the range from which Linux takes the ports of outgoing connections, where it can be read.
 const DEFAULT_EPHEMERAL_FROM: u16 = 32768;
@@ -23,7 +22,7 @@ pub fn free_port() -> Result<u16, HarnessError> {
     let highest = ephemeral_from().max(LOWEST + 1) - 1;
     let span = u64::from(highest - LOWEST) + 1;
     (0..TRIES)
-        .filter_map(|_| u16::try_from(u64::from(LOWEST) + random() % span).ok())
+        .filter_map(|_| u16::try_from(u64::from(LOWEST) + random::number() % span).ok())
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .ok_or(HarnessError::NoFreePort {
             tried: TRIES,
@@ -37,11 +36,6 @@ fn ephemeral_from() -> u16 {
         .ok()
         .and_then(|range| range.split_whitespace().next()?.parse().ok())
         .unwrap_or(DEFAULT_EPHEMERAL_FROM)
-}
-
-/// The standard library's hash keys are its one source of chance; two test processes must not walk the same ports.
-pub(crate) fn random() -> u64 {
-    RandomState::new().hash_one(std::process::id())
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::{HarnessError, programs};
 
@@ -34,7 +33,7 @@ impl PostgresBinaries {
                     .all(|program| folder.join(program).is_file())
             })
             .ok_or_else(|| not_found("postgres"))?;
-        let version = version_of(&folder.join("postgres"))?;
+        let version = programs::version_of(&folder.join("postgres"))?;
         Ok(Self { folder, version })
     }
 
@@ -56,12 +55,6 @@ impl PostgresBinaries {
 /// The client `psql`, which may be installed without a server.
 pub(crate) fn psql() -> Result<PathBuf, HarnessError> {
     programs::in_folders(folders(), OsStr::new("psql")).ok_or_else(|| not_found("psql"))
-}
-
-pub(crate) fn version_of(program: &Path) -> Result<String, HarnessError> {
-    let run = Command::new(program).arg("--version").output();
-    let output = run.map_err(HarnessError::io(format!("run {}", program.display())))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn not_found(program: &str) -> HarnessError {

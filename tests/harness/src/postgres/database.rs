@@ -1,7 +1,7 @@
 //! A database of a test's own on a server that tests share.
 
-use crate::postgres::{Psql, url};
-use crate::{HarnessError, port};
+use crate::postgres::Psql;
+use crate::{HarnessError, random, url};
 
 /// An empty database under a name that nobody else uses, dropped with the value (as far as the server still answers).
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl TestDatabase {
     /// When `psql` is missing, the server doesn't answer, or its user may not create databases.
     pub fn create(server_url: &str) -> Result<Self, HarnessError> {
         let psql = Psql::find()?;
-        let name = format!("outbox_test_{:016x}", port::random());
+        let name = random::database_name();
         let url = create(&psql, server_url, &name)?;
         Ok(Self {
             server_url: server_url.to_owned(),

@@ -3,13 +3,14 @@
 mod binaries;
 mod database;
 mod options;
+mod program;
 mod psql;
 mod server;
-mod url;
 
 pub use binaries::PostgresBinaries;
 pub use database::TestDatabase;
 pub use options::PostgresOptions;
 pub use psql::Psql;
 pub use server::Postgres;
-pub use url::{with_database, without_password};
+
+pub use crate::url::{with_database, without_password};

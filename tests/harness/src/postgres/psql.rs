@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::HarnessError;
-use crate::postgres::{binaries, url};
+use crate::postgres::binaries;
+use crate::{HarnessError, programs, url};
 
 /// A wait for the connection longer than this means that there is no server.
 const CONNECT_TIMEOUT_SECONDS: &str = "10";
@@ -72,7 +72,7 @@ impl Psql {
     pub fn run(&self, database_url: &str, sql: &str) -> Result<String, HarnessError> {
         let mut command = self.command(database_url)?;
         command.arg("-c").arg(sql).stdin(Stdio::null());
-        run_to_end("psql", command)
+        programs::run_to_end("psql", command)
     }
 }
 
@@ -80,21 +80,4 @@ pub(crate) fn without_libpq_variables(command: &mut Command) {
     for name in LIBPQ_VARIABLES {
         command.env_remove(name);
     }
-}
-
-/// Runs a command that ends by itself and returns what it printed.
-pub(crate) fn run_to_end(program: &str, mut command: Command) -> Result<String, HarnessError> {
-    let output = command
-        .output()
-        .map_err(HarnessError::io(format!("run {program}")))?;
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    if output.status.success() {
-        return Ok(stdout.trim_end().to_owned());
-    }
-    let output_text = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
-    Err(HarnessError::Failed {
-        program: program.to_owned(),
-        status: output.status,
-        output: output_text,
-    })
 }

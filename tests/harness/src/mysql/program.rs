@@ -1,0 +1,152 @@
+//! How the programs of MySQL and MariaDB make and run a server.
+
+use std::fs;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::identity::Identity;
+use crate::mysql::{MysqlBinaries, MysqlFlavour, client, template};
+use crate::native_server::Program;
+use crate::{HarnessError, programs};
+
+/// The user that both make, without a password.
+pub(crate) const USER: &str = "root";
+
+/// A database to begin with, as Postgres has one.
+pub(crate) const DATABASE: &str = "test";
+
+const PID_FILE: &str = "server.pid";
+
+/// Within the data folder; the path of a socket must be short.
+const SOCKET: &str = "server.sock";
+
+/// Statements that the server runs before it takes connections.
+const INIT_FILE: &str = "init.sql";
+
+/// The default of 100 MB is written out in full when the data folder is made.
+const REDO_LOG: &str = "16M";
+
+/// A server that accepts a connection greets at once.
+const GREETING_WITHIN: Duration = Duration::from_secs(1);
+
+/// The first packet: three bytes of length, one of sequence, then the protocol's version, which is 10. An error
+/// packet has 255 there.
+const GREETING_BYTES: usize = 5;
+const PROTOCOL: u8 = 10;
+
+/// The programs of one version, and the settings to run them with.
+#[derive(Debug)]
+pub(crate) struct MysqlProgram {
+    binaries: MysqlBinaries,
+    settings: Vec<(String, String)>,
+}
+
+impl MysqlProgram {
+    pub(crate) fn new(binaries: MysqlBinaries, settings: Vec<(String, String)>) -> Self {
+        Self { binaries, settings }
+    }
+
+    fn fill(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+        let mut command = match self.binaries.installer() {
+            Some(installer) => {
+                let mut command = Command::new(installer);
+                command.args([
+                    "--no-defaults",
+                    "--auth-root-authentication-method=normal",
+                    "--skip-test-db",
+                ]);
+                command
+            }
+            None => {
+                let mut command = Command::new(self.binaries.server());
+                command.args(["--no-defaults", "--initialize-insecure", "--secure-file-priv="]);
+                command
+            }
+        };
+        command
+            .arg(format!("--datadir={}", data.display()))
+            .arg(self.redo_log())
+            .current_dir(data)
+            .env("LC_ALL", "C");
+        client::without_mysql_variables(&mut command);
+        programs::run_to_end("the initialisation of MySQL", identity.wrap(&command)?)?;
+        let expected = data.join("mysql");
+        if !expected.is_dir() {
+            return Err(HarnessError::Missing(expected));
+        }
+        let init = data.join(INIT_FILE);
+        fs::write(&init, format!("CREATE DATABASE IF NOT EXISTS {DATABASE};\n"))
+            .map_err(HarnessError::io(format!("write {}", init.display())))
+    }
+
+    fn redo_log(&self) -> String {
+        match self.binaries.flavour() {
+            // 8.0.30 was the first to know it.
+            MysqlFlavour::Mysql => format!("--loose-innodb-redo-log-capacity={REDO_LOG}"),
+            MysqlFlavour::MariaDb => format!("--innodb-log-file-size={REDO_LOG}"),
+        }
+    }
+}
+
+impl Program for MysqlProgram {
+    const NAME: &'static str = "MySQL";
+
+    const STOP: Signal = Signal::SIGTERM;
+
+    const USER: &'static str = "mysql";
+
+    fn initialise(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+        template::copy(self.binaries.server(), identity, data, |folder| {
+            self.fill(identity, folder)
+        })
+    }
+
+    fn command(&self, data: &Path, port: u16) -> Command {
+        let mut server = Command::new(self.binaries.server());
+        // It must be the first argument.
+        server.arg("--no-defaults");
+        for (name, value) in [("datadir", ""), ("pid-file", PID_FILE), ("init-file", INIT_FILE)] {
+            server.arg(format!("--{name}={}", data.join(value).display()));
+        }
+        server
+            .args([
+                "--bind-address=127.0.0.1",
+                "--skip-log-bin",
+                "--secure-file-priv=",
+            ])
+            .arg(format!("--port={port}"))
+            .arg(format!("--socket={SOCKET}"))
+            .arg(self.redo_log());
+        if self.binaries.flavour() == MysqlFlavour::Mysql {
+            server.arg("--mysqlx=OFF");
+        }
+        for (name, value) in &self.settings {
+            server.arg(format!("--{name}={value}"));
+        }
+        client::without_mysql_variables(&mut server);
+        server
+    }
+
+    /// The pid file is written once the port is bound, and tells this server from a stranger there. A greeting comes
+    /// when recovery and the statements of the start are through.
+    fn is_ready(&self, data: &Path, port: u16, pid: u32) -> bool {
+        let text = fs::read_to_string(data.join(PID_FILE)).unwrap_or_default();
+        text.trim() == pid.to_string() && greets(port)
+    }
+}
+
+fn greets(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, GREETING_WITHIN) else {
+        return false;
+    };
+    let mut greeting = [0; GREETING_BYTES];
+    stream.set_read_timeout(Some(GREETING_WITHIN)).is_ok()
+        && stream.read_exact(&mut greeting).is_ok()
+        && greeting.last() == Some(&PROTOCOL)
+}

@@ -1,0 +1,136 @@
+//! A private MySQL or MariaDB server in a temporary folder.
+
+use std::path::PathBuf;
+
+use crate::HarnessError;
+use crate::mysql::program::{DATABASE, MysqlProgram, USER};
+use crate::mysql::{MysqlBinaries, MysqlClient, MysqlFlavour, MysqlOptions, database};
+use crate::native_server::NativeServer;
+
+/// A running server, for one test to use and to harm. Listens on 127.0.0.1 only, lets `root` in without a password,
+/// and is gone with its data when the value is dropped or the test process ends.
+#[derive(Debug)]
+pub struct Mysql {
+    server: NativeServer<MysqlProgram>,
+    flavour: MysqlFlavour,
+    version: String,
+}
+
+impl Mysql {
+    /// Starts a server with the server's own defaults.
+    ///
+    /// # Errors
+    ///
+    /// When there is no server on the machine, or it doesn't come up; its log is quoted.
+    pub fn start() -> Result<Self, HarnessError> {
+        Self::start_with(&MysqlOptions::new())
+    }
+
+    /// Starts a server with settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`]; a setting that the server refuses is named in its log.
+    pub fn start_with(options: &MysqlOptions) -> Result<Self, HarnessError> {
+        let binaries = MysqlBinaries::find()?;
+        let (flavour, version) = (binaries.flavour(), binaries.version().to_owned());
+        let program = MysqlProgram::new(binaries, options.settings.clone());
+        Ok(Self {
+            server: NativeServer::start(program, options.ready_within)?,
+            flavour,
+            version,
+        })
+    }
+
+    /// URL of the database `test`, which is there from the start.
+    pub fn url(&self) -> String {
+        self.database_url(DATABASE)
+    }
+
+    /// URL of a database by name, whether or not it exists.
+    pub fn database_url(&self, database: &str) -> String {
+        format!("mysql://{USER}@127.0.0.1:{}/{database}", self.port())
+    }
+
+    /// Creates an empty database and returns its URL.
+    ///
+    /// # Errors
+    ///
+    /// When there is no client program or the server refuses.
+    pub fn create_database(&self, name: &str) -> Result<String, HarnessError> {
+        database::create(&MysqlClient::find()?, &self.url(), name)
+    }
+
+    /// The port, the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// Process id of the server; changes with a restart.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// The data folder.
+    pub fn data_folder(&self) -> PathBuf {
+        self.server.data_folder()
+    }
+
+    /// Whether it is MySQL or MariaDB.
+    pub fn flavour(&self) -> MysqlFlavour {
+        self.flavour
+    }
+
+    /// What the server says of itself, such as `mariadbd  Ver 10.11.19-MariaDB for Linux on x86_64`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The end of the server's log.
+    pub fn log_tail(&self) -> String {
+        self.server.log_tail()
+    }
+
+    /// Kills the server with SIGKILL and waits until it is gone. The data folder stays as it is; see
+    /// [`Self::restart`].
+    ///
+    /// # Errors
+    ///
+    /// [`HarnessError::StillRunning`] when the process outlives the signal.
+    pub fn kill(&mut self) -> Result<(), HarnessError> {
+        self.server.kill()
+    }
+
+    /// Stops the server where it stands (SIGSTOP): connections stay open and nothing answers.
+    ///
+    /// # Errors
+    ///
+    /// [`HarnessError::StillRunning`] when the process doesn't stop.
+    pub fn freeze(&self) -> Result<(), HarnessError> {
+        self.server.freeze()
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.server.thaw();
+    }
+
+    /// Shuts the server down in order: open transactions are rolled back.
+    ///
+    /// # Errors
+    ///
+    /// [`HarnessError::StillRunning`] when it takes longer than a minute.
+    pub fn stop(&mut self) -> Result<(), HarnessError> {
+        self.server.stop()
+    }
+
+    /// Starts the server again on the same data and the same port, and waits until it has recovered and answers. One
+    /// that still runs is shut down first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn restart(&mut self) -> Result<(), HarnessError> {
+        self.server.restart()
+    }
+}

@@ -1,0 +1,150 @@
+//! What a test needs from the machine, and what becomes of a test whose need can't be met.
+//!
+//! A server comes from the first of these that there is:
+//!
+//! 1. a URL in the environment ([`environment::POSTGRES_URL`], [`environment::MYSQL_URL`]); `cargo xtask test` sets it
+//!    for a server it started,
+//! 2. (the place of a container engine: a server in a container would be found here),
+//! 3. server programs on the machine, started as a private instance.
+//!
+//! A test that finds none is *left out*: under `cargo xtask test` that is written down, listed at the end, and with
+//! `REQUIRE_ALL=1` a failure. Under a plain `cargo test` nobody would see the list, so the test fails at once and says
+//! what to run. Nothing is skipped in silence.
+//!
+//! ```
+//! use outbox_test_harness::requirement;
+//!
+//! fn my_test() {
+//!     let Some(database) = requirement::shared_postgres_database() else { return };
+//!     println!("{}", database.url());
+//! }
+//! ```
+
+mod mysql;
+mod postgres;
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::{HarnessError, environment, output};
+
+pub use mysql::{
+    MysqlSource, mysql, mysql_client, private_mysql, shared_mysql_database, shared_mysql_options,
+};
+pub use postgres::{
+    PostgresSource, postgres, private_postgres, psql, shared_postgres_database, shared_postgres_options,
+};
+
+/// Tests of one binary run at once, each with a pool or two.
+const SHARED_MAX_CONNECTIONS: u32 = 300;
+
+/// Where a server can come from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Source<B> {
+    /// A server that is already running.
+    Url(String),
+    /// Programs to start one with.
+    Native(B),
+}
+
+/// Something a test needs and the machine doesn't have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What is needed, as it stands in `tests/allowed-left-out.toml`: `postgres`, `private-postgres`, `psql`,
+    /// `mysql`, `private-mysql`, `mysql-client`.
+    pub name: String,
+    /// Why it can't be had.
+    pub reason: String,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
+}
+
+/// Writes down that the calling test did not do its work, under the name that `tests/allowed-left-out.toml` knows.
+///
+/// # Panics
+///
+/// Outside of `cargo xtask test`, where nobody would see it.
+pub fn left_out(name: &str, reason: &str) {
+    let Some(list) = environment::non_empty(environment::LEFT_OUT) else {
+        panic!(
+            "{name} is needed: {reason}. Run `cargo xtask test`, which provides what it can and lists the rest."
+        );
+    };
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("an unnamed thread");
+    append_left_out(Path::new(&list), name, test, reason).unwrap_or_else(|error| {
+        panic!("{name} was left out ({reason}), but {list} can't be written: {error}")
+    });
+}
+
+/// Appends one entry to a list of what was left out: name, test and reason, separated by tabs, in one write.
+///
+/// # Errors
+///
+/// When the file can't be written.
+pub fn append_left_out(list: &Path, name: &str, test: &str, reason: &str) -> std::io::Result<()> {
+    let field = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = format!("{}\t{}\t{}\n", field(name), field(test), field(reason));
+    output::append(list)?.write_all(line.as_bytes())
+}
+
+fn or_leave_out<T>(needed: Result<T, LeftOut>) -> Option<T> {
+    needed
+        .inspect_err(|missing| left_out(&missing.name, &missing.reason))
+        .ok()
+}
+
+/// A URL from the environment, or what `find` finds.
+fn source<B>(
+    name: &str,
+    url_variable: &str,
+    find: impl FnOnce() -> Result<B, HarnessError>,
+) -> Result<Source<B>, LeftOut> {
+    if let Some(url) = environment::non_empty(url_variable) {
+        return Ok(Source::Url(url));
+    }
+    find().map(Source::Native).map_err(|error| LeftOut {
+        name: name.to_owned(),
+        reason: format!("{error}, and {url_variable} is not set"),
+    })
+}
+
+/// Something to be killed, which only what is on the machine can be.
+fn to_be_killed<T>(name: &str, found: Result<T, HarnessError>) -> Result<T, LeftOut> {
+    found.map_err(|error| LeftOut {
+        name: name.to_owned(),
+        reason: format!("{error}; a server that a test may kill can't come from a URL"),
+    })
+}
+
+/// A program that tests call.
+fn program<T>(name: &str, found: Result<T, HarnessError>) -> Result<T, LeftOut> {
+    found.map_err(|error| LeftOut {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// Outside of xtask, a test binary shares one server of its own, started when first asked for. It is never dropped: it
+/// ends with the process, and its folder is swept by a later one.
+fn own_shared_server<S>(
+    slot: &Mutex<Option<S>>,
+    start: impl FnOnce() -> Result<S, HarnessError>,
+    url: impl FnOnce(&S) -> String,
+) -> Result<String, HarnessError> {
+    let mut server = slot.lock().unwrap_or_else(PoisonError::into_inner);
+    if server.is_none() {
+        *server = Some(start()?);
+    }
+    server
+        .as_ref()
+        .map(url)
+        .ok_or_else(|| HarnessError::BadInput("no server".to_owned()))
+}

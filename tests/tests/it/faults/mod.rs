@@ -8,5 +8,6 @@ mod database_killed;
 mod due_flood;
 mod frozen_relay;
 mod many_relays;
+mod old_transaction;
 mod relay_killed;
 mod two_snapshots;

@@ -259,6 +259,23 @@ async fn a_database_without_tables_and_a_server_that_takes_no_writes_are_refused
     );
 }
 
+/// The network is gone without a word: the relay gives its connection up, and opens another.
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let db = MySql::new().await;
+    let server = db.pool.connect_options().as_ref().clone();
+    let proxy = crate::proxy::Proxy::start(server.get_host(), server.get_port()).await;
+    let mut store = MySqlRelayStore::with_options(server.host("127.0.0.1").port(proxy.port()));
+    store.open().await.unwrap();
+    store.fetch(&all()).await.unwrap();
+    proxy.silence();
+    tokio::time::pause();
+    for _ in 0..2 {
+        let refused = store.fetch(&all()).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn debug_shows_no_password() {
     let options = MySqlConnectOptions::new().password("secret");

@@ -1,18 +1,15 @@
 //! How the programs of MySQL and MariaDB make and run a server.
 
 use std::fs;
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::identity::Identity;
 use crate::mysql::{MysqlBinaries, MysqlFlavour, client, template};
 use crate::native_server::Program;
-use crate::{HarnessError, programs};
+use crate::{HarnessError, probe, programs};
 
 /// The user that both make, without a password.
 pub(crate) const USER: &str = "root";
@@ -30,14 +27,6 @@ const INIT_FILE: &str = "init.sql";
 
 /// The default of 100 MB is written out in full when the data folder is made.
 const REDO_LOG: &str = "16M";
-
-/// A server that accepts a connection greets at once.
-const GREETING_WITHIN: Duration = Duration::from_secs(1);
-
-/// The first packet: three bytes of length, one of sequence, then the protocol's version, which is 10. An error
-/// packet has 255 there.
-const GREETING_BYTES: usize = 5;
-const PROTOCOL: u8 = 10;
 
 /// The programs of one version, and the settings to run them with.
 #[derive(Debug)]
@@ -136,17 +125,6 @@ impl Program for MysqlProgram {
     /// when recovery and the statements of the start are through.
     fn is_ready(&self, data: &Path, port: u16, pid: u32) -> bool {
         let text = fs::read_to_string(data.join(PID_FILE)).unwrap_or_default();
-        text.trim() == pid.to_string() && greets(port)
+        text.trim() == pid.to_string() && probe::mysql("127.0.0.1", port)
     }
-}
-
-fn greets(port: u16) -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let Ok(mut stream) = TcpStream::connect_timeout(&address, GREETING_WITHIN) else {
-        return false;
-    };
-    let mut greeting = [0; GREETING_BYTES];
-    stream.set_read_timeout(Some(GREETING_WITHIN)).is_ok()
-        && stream.read_exact(&mut greeting).is_ok()
-        && greeting.last() == Some(&PROTOCOL)
 }

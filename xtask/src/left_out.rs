@@ -53,6 +53,13 @@ impl LeftOut {
             .insert(test.to_owned());
     }
 
+    /// Adds what another run left out.
+    pub(crate) fn join(&mut self, more: Self) {
+        for (missing, tests) in more.entries {
+            self.entries.entry(missing).or_default().extend(tests);
+        }
+    }
+
     /// How many tests, of those that count as passed, did not do their work; for the closing line.
     pub(crate) fn among_passed(&self) -> String {
         let own = self.entries.iter().filter(|((name, _), _)| name != IGNORED);

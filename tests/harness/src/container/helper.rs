@@ -5,9 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::container::ContainerImage;
 use crate::container::protocol::{Kind, Reply, Request};
 use crate::output::{self, Lines};
-use crate::{HarnessError, Scratch, environment};
+use crate::{HarnessError, Scratch};
 
 /// An image may have to be fetched first.
 const START_WITHIN: Duration = Duration::from_secs(600);
@@ -24,7 +25,7 @@ const POLL: Duration = Duration::from_millis(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Order<'a> {
     pub(crate) kind: Kind,
-    pub(crate) image: &'a str,
+    pub(crate) image: &'a ContainerImage,
     pub(crate) port: u16,
     pub(crate) settings: &'a [(String, String)],
 }
@@ -43,13 +44,12 @@ pub(crate) struct Helper {
 impl Helper {
     /// Returns when the container was started; its server may not answer yet.
     pub(crate) fn start(order: &Order<'_>) -> Result<Self, HarnessError> {
-        let program = environment::non_empty(environment::CONTAINERS)
-            .ok_or_else(|| HarnessError::BadInput(format!("{} is not set", environment::CONTAINERS)))?;
+        let program = &order.image.helper;
         let scratch = Scratch::new()?;
-        let error = || HarnessError::io(format!("start {program}"));
-        let mut command = Command::new(&program);
+        let error = || HarnessError::io(format!("start {}", program.display()));
+        let mut command = Command::new(program);
         command
-            .args(["--kind", &order.kind.to_string(), "--image", order.image])
+            .args(["--kind", &order.kind.to_string(), "--image", &order.image.image])
             .args(["--port", &order.port.to_string()]);
         for (name, value) in order.settings {
             command.arg("--setting").arg(format!("{name}={value}"));

@@ -2,8 +2,10 @@
 //! engine.
 
 mod helper;
+mod image;
 mod server;
 
 pub mod protocol;
 
-pub(crate) use server::{ContainerServer, chosen_image};
+pub use image::ContainerImage;
+pub(crate) use server::ContainerServer;

@@ -5,9 +5,10 @@ use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::container::ContainerImage;
 use crate::container::helper::{Helper, Order};
 use crate::container::protocol::{Kind, Request, State};
-use crate::{HarnessError, environment, port, probe};
+use crate::{HarnessError, port, probe};
 
 /// Somebody may take the port between the look and the start.
 const PORT_TRIES: usize = 5;
@@ -16,15 +17,6 @@ const READY_POLL: Duration = Duration::from_millis(10);
 
 /// How often the engine is asked whether a server that doesn't answer yet still runs.
 const STATE_EVERY: Duration = Duration::from_millis(200);
-
-/// Which image a server of this kind is to be started from; `None` when not from any.
-pub(crate) fn chosen_image(kind: Kind) -> Option<String> {
-    environment::non_empty(environment::CONTAINERS)?;
-    environment::non_empty(match kind {
-        Kind::Postgres => environment::POSTGRES_IMAGE,
-        Kind::Mysql => environment::MYSQL_IMAGE,
-    })
-}
 
 /// A running server, its data and its port. Gone with its data when the value is dropped or the test process ends.
 #[derive(Debug)]
@@ -42,7 +34,7 @@ impl ContainerServer {
     /// Starts a container with a port of ours.
     pub(crate) fn start(
         kind: Kind,
-        image: &str,
+        image: &ContainerImage,
         settings: &[(String, String)],
         ready_within: Duration,
     ) -> Result<Self, HarnessError> {
@@ -62,7 +54,7 @@ impl ContainerServer {
                         host: helper.host().to_owned(),
                         helper: Mutex::new(helper),
                         kind,
-                        image: image.to_owned(),
+                        image: image.image.clone(),
                         port,
                         ready_within,
                     };

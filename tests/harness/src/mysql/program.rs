@@ -48,6 +48,8 @@ impl MysqlProgram {
                     "--no-defaults",
                     "--auth-root-authentication-method=normal",
                     "--skip-test-db",
+                    // Goes on where the machine's own name can't be looked up; nobody connects by it.
+                    "--force",
                 ]);
                 command
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::HarnessError;
 use crate::container::protocol::Kind;
-use crate::container::{ContainerServer, chosen_image};
+use crate::container::{ContainerImage, ContainerServer};
 use crate::mysql::program::{DATABASE, MysqlProgram, USER};
 use crate::mysql::{MysqlBinaries, MysqlClient, MysqlFlavour, MysqlOptions, database};
 use crate::native_server::NativeServer;
@@ -36,12 +36,13 @@ impl Mysql {
     ///
     /// As [`Self::start`]; a setting that the server refuses is named in its log.
     pub fn start_with(options: &MysqlOptions) -> Result<Self, HarnessError> {
-        if let Some(image) = chosen_image(Kind::Mysql) {
+        let container = options.container.clone();
+        if let Some(image) = container.or_else(|| ContainerImage::chosen(Kind::Mysql)) {
             let server =
                 ContainerServer::start(Kind::Mysql, &image, &options.settings, options.ready_within)?;
             return Ok(Self {
                 flavour: MysqlFlavour::of_image(server.image()),
-                version: format!("{image} in a container"),
+                version: format!("{} in a container", image.image),
                 server: Server::Container(server),
             });
         }

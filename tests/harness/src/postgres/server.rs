@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::HarnessError;
 use crate::container::protocol::Kind;
-use crate::container::{ContainerServer, chosen_image};
+use crate::container::{ContainerImage, ContainerServer};
 use crate::native_server::NativeServer;
 use crate::postgres::program::{PostgresProgram, USER};
 use crate::postgres::{PostgresBinaries, PostgresOptions, Psql, database};
@@ -35,12 +35,13 @@ impl Postgres {
     ///
     /// As [`Self::start`]; a setting that the server refuses is named in its log.
     pub fn start_with(options: &PostgresOptions) -> Result<Self, HarnessError> {
-        if let Some(image) = chosen_image(Kind::Postgres) {
+        let container = options.container.clone();
+        if let Some(image) = container.or_else(|| ContainerImage::chosen(Kind::Postgres)) {
             let server =
                 ContainerServer::start(Kind::Postgres, &image, &options.settings, options.ready_within)?;
             return Ok(Self {
                 server: Server::Container(server),
-                version: format!("{image} in a container"),
+                version: format!("{} in a container", image.image),
             });
         }
         let binaries = PostgresBinaries::find()?;

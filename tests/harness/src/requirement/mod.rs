@@ -28,7 +28,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use crate::container::chosen_image;
+use crate::container::ContainerImage;
 use crate::container::protocol::Kind;
 use crate::{HarnessError, environment, output};
 
@@ -115,8 +115,8 @@ fn source<B>(
     if let Some(url) = environment::non_empty(url_variable) {
         return Ok(Source::Url(url));
     }
-    if let Some(image) = chosen_image(kind) {
-        return Ok(Source::Container(image));
+    if let Some(image) = ContainerImage::chosen(kind) {
+        return Ok(Source::Container(image.image));
     }
     find().map(Source::Native).map_err(|error| LeftOut {
         name: name.to_owned(),
@@ -130,7 +130,7 @@ fn to_be_killed<T>(
     kind: Kind,
     find: impl FnOnce() -> Result<T, HarnessError>,
 ) -> Result<(), LeftOut> {
-    if chosen_image(kind).is_some() {
+    if ContainerImage::chosen(kind).is_some() {
         return Ok(());
     }
     find().map(drop).map_err(|error| LeftOut {

@@ -82,6 +82,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn people_develop_against_what_tests_run_on() {
+        let compose = fs::read_to_string(workspace::root().join("compose.yaml")).unwrap();
+        for kind in [Kind::Postgres, Kind::Mysql] {
+            let line = format!("image: {}\n", Images::of(kind).unwrap().default);
+            assert!(compose.contains(&line), "compose.yaml lacks {line}");
+        }
+    }
+
+    #[test]
     fn the_list_has_every_kind_and_its_default_is_in_the_matrix() {
         for kind in [Kind::Postgres, Kind::Mysql] {
             let images = Images::of(kind).unwrap();

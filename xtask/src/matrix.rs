@@ -9,15 +9,12 @@ use outbox_test_harness::container::protocol::Kind;
 use crate::cargo_test::{self, Counts};
 use crate::cli::TestArguments;
 use crate::images::Images;
-use crate::left_out::LeftOut;
+use crate::left_out::{EVERY_TEST, LeftOut};
 use crate::servers::Servers;
 use crate::test_command;
 
 /// The packages whose tests ask a database something that depends on its version.
 const PACKAGES: [&str; 3] = ["outbox-tests", "outbox-sqlx", "outbox-test-harness"];
-
-/// Under this name a version that can't be had is listed.
-const EVERY_TEST: &str = "every test of this version";
 
 /// What came of all versions.
 #[derive(Debug, Default)]
@@ -81,10 +78,10 @@ fn version(
     Ok(Ok(status))
 }
 
-/// Names, in tests of other databases, by which they are passed over.
+/// What the names of tests of other databases have in them.
 fn others(kind: Kind) -> [&'static str; 2] {
     match kind {
-        Kind::Postgres => ["sqlite::", "mysql::"],
-        Kind::Mysql => ["sqlite::", "postgres::"],
+        Kind::Postgres => ["sqlite", "mysql"],
+        Kind::Mysql => ["sqlite", "postgres"],
     }
 }

@@ -9,7 +9,7 @@ use outbox_test_harness::{Mysql, MysqlBinaries, MysqlDatabase, MysqlOptions, env
 use super::install;
 use super::shared::{Shared, Started, Supply};
 use crate::containers::Containers;
-use crate::images::Images;
+use crate::images::{self, Images};
 
 /// Debian has MariaDB in place of MySQL.
 const SERVER: &str = "mariadb-server";
@@ -39,7 +39,11 @@ pub(super) fn in_image(containers: &Containers, image: &str) -> Result<Shared<My
 /// they are missing and we may.
 pub(crate) fn private_mysql(options: MysqlOptions) -> Result<Mysql> {
     if let Ok(image) = Containers::find()?.image(&Images::plain(Kind::Mysql)?) {
-        return Ok(Mysql::start_with(&options.container(image))?);
+        match Mysql::start_with(&options.clone().container(image)) {
+            Ok(server) => return Ok(server),
+            Err(error) if images::is_named(Kind::Mysql) => return Err(error.into()),
+            Err(error) => eprintln!("{error}"),
+        }
     }
     install_missing(true);
     Ok(Mysql::start_with(&options)?)

@@ -11,7 +11,7 @@ use outbox_test_harness::{
 use super::install;
 use super::shared::{Shared, Started, Supply};
 use crate::containers::Containers;
-use crate::images::Images;
+use crate::images::{self, Images};
 
 const SERVER: &str = "postgresql";
 
@@ -40,7 +40,11 @@ pub(super) fn in_image(containers: &Containers, image: &str) -> Result<Shared<Po
 /// they are missing and we may.
 pub(crate) fn private_postgres(options: PostgresOptions) -> Result<Postgres> {
     if let Ok(image) = Containers::find()?.image(&Images::plain(Kind::Postgres)?) {
-        return Ok(Postgres::start_with(&options.container(image))?);
+        match Postgres::start_with(&options.clone().container(image)) {
+            Ok(server) => return Ok(server),
+            Err(error) if images::is_named(Kind::Postgres) => return Err(error.into()),
+            Err(error) => eprintln!("{error}"),
+        }
     }
     install_missing(true);
     Ok(Postgres::start_with(&options)?)

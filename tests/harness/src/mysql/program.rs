@@ -1,7 +1,7 @@
 //! How the programs of MySQL and MariaDB make and run a server.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -41,6 +41,7 @@ impl MysqlProgram {
     }
 
     fn fill(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+        make_temporary_folder(identity, data)?;
         let mut command = match self.binaries.installer() {
             Some(installer) => {
                 let mut command = Command::new(installer);
@@ -61,6 +62,7 @@ impl MysqlProgram {
         };
         command
             .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", temporary_folder(data).display()))
             .arg(self.redo_log())
             .current_dir(data)
             .env("LC_ALL", "C");
@@ -92,6 +94,7 @@ impl Program for MysqlProgram {
     const USER: &'static str = "mysql";
 
     fn initialise(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+        make_temporary_folder(identity, data)?;
         template::copy(self.binaries.server(), identity, data, |folder| {
             self.fill(identity, folder)
         })
@@ -110,6 +113,7 @@ impl Program for MysqlProgram {
                 "--skip-log-bin",
                 "--secure-file-priv=",
             ])
+            .arg(format!("--tmpdir={}", temporary_folder(data).display()))
             .arg(format!("--port={port}"))
             .arg(format!("--socket={SOCKET}"))
             .arg(self.redo_log());
@@ -129,4 +133,16 @@ impl Program for MysqlProgram {
         let text = fs::read_to_string(data.join(PID_FILE)).unwrap_or_default();
         text.trim() == pid.to_string() && probe::mysql("127.0.0.1", port)
     }
+}
+
+/// A server that starts removes all temporary tables it finds in its folder for them, whoever made them: two that share
+/// `/tmp` break each other. A folder within the data would be taken for a database.
+fn temporary_folder(data: &Path) -> PathBuf {
+    data.with_file_name("tmp")
+}
+
+fn make_temporary_folder(identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+    let folder = temporary_folder(data);
+    fs::create_dir(&folder).map_err(HarnessError::io(format!("make {}", folder.display())))?;
+    identity.own(&folder)
 }

@@ -10,4 +10,5 @@ mod frozen_relay;
 mod many_relays;
 mod old_transaction;
 mod relay_killed;
+mod stopped_relay;
 mod two_snapshots;

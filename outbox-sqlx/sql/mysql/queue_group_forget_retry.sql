@@ -2,5 +2,5 @@
 -- locked in share mode, in the order in which appending locks.
 DELETE d
   FROM outbox_queue q FORCE INDEX (outbox_queue_number)
- STRAIGHT_JOIN outbox_group_retry d ON d.group_id = ?1 AND d.queue_id = q.id
+ STRAIGHT_JOIN outbox_group_retry d FORCE INDEX (PRIMARY) ON d.group_id = ?1 AND d.queue_id = q.id
  WHERE q.topic_id = ?2

@@ -1,7 +1,7 @@
 -- Frees the queues of members that are gone, and counts it as a death: they did not give them back. What they may have
 -- had in hand is at most ?2 messages above the cursor. Safe: run under the group's lock. It waits for no appending: an UPDATE
 -- of one table reads others without locks in READ COMMITTED, one of a join would lock the queues' rows.
-UPDATE outbox_group_queue
+UPDATE outbox_group_queue FORCE INDEX (PRIMARY)
    SET owner = NULL,
        deaths = deaths + 1,
        suspect_to = GREATEST(suspect_to, LEAST(read_offset + ?2, (SELECT q.next_offset

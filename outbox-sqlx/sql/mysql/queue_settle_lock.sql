@@ -2,6 +2,6 @@
 -- Safe against deadlock: the list is in the order of the queues, and that is the order of the locks.
 SELECT g.queue_id
   FROM JSON_TABLE(?2, '$[*]' COLUMNS (queue_id INT PATH '$[0]', epoch BIGINT PATH '$[1]')) AS e
- STRAIGHT_JOIN outbox_group_queue g ON g.group_id = ?1 AND g.queue_id = e.queue_id
+ STRAIGHT_JOIN outbox_group_queue g FORCE INDEX (PRIMARY) ON g.group_id = ?1 AND g.queue_id = e.queue_id
  WHERE g.epoch = e.epoch
    FOR UPDATE

@@ -112,7 +112,7 @@ impl Database {
     /// A setting that can't be.
     pub fn queue(&self) -> Result<SqlQueue, QueueError> {
         match self.clone() {
-            Self::MySql(_) => todo!(),
+            Self::MySql(pools) => queue::durable(pools.write),
             Self::Postgres(pools) => queue::durable(pools.write),
             // It writes, so it queues up with the writers, as the relay does.
             Self::Sqlite(pools) => queue::durable(pools.write),

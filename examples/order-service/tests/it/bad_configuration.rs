@@ -33,11 +33,11 @@ fn assert_says(text: &str, parts: &[&str]) {
 fn urls_that_lead_nowhere() {
     let folder = Scratch::new().unwrap();
     let missing = format!("sqlite://{}/none/orders.db", folder.path().display());
-    let closed = format!("postgres://user:s3cret@127.0.0.1:{}/shop", free_port().unwrap());
+    let closed = |scheme| format!("{scheme}://user:s3cret@127.0.0.1:{}/shop", free_port().unwrap());
     for (url, parts) in [
         (
-            "mysql://root:s3cret@localhost/shop",
-            &["DATABASE_URL", "\"mysql\"", "sqlite: or postgres:"][..],
+            "oracle://root:s3cret@localhost/shop",
+            &["DATABASE_URL", "\"oracle\"", "sqlite:, postgres: or mysql:"][..],
         ),
         ("orders.db", &["DATABASE_URL", "scheme is none", "sqlite://"]),
         ("sqlite::memory:", &["in memory", "name a file"]),
@@ -45,14 +45,25 @@ fn urls_that_lead_nowhere() {
             "postgres://user:s3cret@host:port/shop",
             &["no valid Postgres URL"],
         ),
+        ("mysql://user:s3cret@host:port/shop", &["no valid MySQL URL"]),
+        ("mysql://user:s3cret@host", &["names no database"]),
         (
             &missing,
             &["can't open", "/none/orders.db", "is its folder there"],
         ),
         (
-            &closed,
+            &closed("postgres"),
             &[
                 "can't connect to Postgres at 127.0.0.1:",
+                "database shop",
+                "is it running",
+                "refused",
+            ],
+        ),
+        (
+            &closed("mysql"),
+            &[
+                "can't connect to MySQL at 127.0.0.1:",
                 "database shop",
                 "is it running",
                 "refused",

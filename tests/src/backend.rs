@@ -102,11 +102,7 @@ impl Backend {
 
     /// The durable queue in it, whose members have leases of this length.
     pub fn queue(&self, lease: Duration) -> Result<SqlQueue> {
-        Ok(match self {
-            Self::Postgres(pool) => SqlQueue::builder(pool.clone()).lease(lease).build()?,
-            Self::MySql(_) => anyhow::bail!("not yet"),
-            Self::Sqlite(pool) => SqlQueue::builder(pool.clone()).lease(lease).build()?,
-        })
+        Ok(on_pool!(self, pool => SqlQueue::builder(pool.clone()).lease(lease).build()?))
     }
 
     /// A statement in the database's own words.

@@ -8,9 +8,9 @@ use outbox_core::{Limits, MessageId, Publisher, Subscriber};
 use outbox_sqlx::queue::{GroupDeadFilter, QueueError, SqlQueue};
 
 use super::{Dead, DeadFilter, Features, GroupState, QueueBackend, Refused};
-use crate::Backend;
+use crate::{Backend, on_pool};
 
-/// The durable queue, on either kind of database.
+/// The durable queue, on any kind of database.
 #[derive(Debug)]
 pub struct SqlBackend {
     url: String,
@@ -23,11 +23,7 @@ impl SqlBackend {
     /// # Errors
     /// The database can't be reached.
     pub async fn open(url: &str) -> Result<Self> {
-        let queue = match Backend::connect(url).await? {
-            Backend::Postgres(pool) => SqlQueue::new(pool),
-            Backend::MySql(_) => anyhow::bail!("not yet"),
-            Backend::Sqlite(pool) => SqlQueue::new(pool),
-        };
+        let queue = on_pool!(Backend::connect(url).await?, pool => SqlQueue::new(pool));
         Ok(Self {
             url: url.to_owned(),
             queue,

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use outbox_core::group::Start;
 use outbox_core::{Delivery, Message, MessageId, PublishError, Publisher, ReceiveError, Subscriber};
-use outbox_test_harness::{Scratch, TestDatabase, requirement};
-use outbox_tests::{Backend, MemoryBackend, QueueBackend, SqlBackend};
+use outbox_tests::{MemoryBackend, QueueBackend, SqlBackend};
 use tokio::time::timeout;
 
-use crate::support::{SOON, sqlite_url};
+use crate::support::{self, SOON, World};
 
 /// Defines one test per backend. Each gets a queue of its own.
 macro_rules! on_every_queue {
@@ -40,6 +39,11 @@ macro_rules! on_every_queue {
                 async fn postgres() {
                     Kind::Postgres.run(run).await;
                 }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn mysql() {
+                    Kind::MySql.run(run).await;
+                }
             }
         )*
     };
@@ -60,6 +64,7 @@ pub enum Kind {
     Memory,
     Sqlite,
     Postgres,
+    MySql,
 }
 
 impl Kind {
@@ -76,8 +81,7 @@ impl Kind {
 pub struct Queue {
     pub kind: Kind,
     backend: Arc<dyn QueueBackend>,
-    _scratch: Scratch,
-    _database: Option<TestDatabase>,
+    _world: Option<World>,
 }
 
 impl Deref for Queue {
@@ -92,27 +96,20 @@ impl Queue {
     /// An empty queue. `keep`: how long one that forgets by itself keeps what was read.
     pub async fn new(kind: Kind, keep: Duration) -> Option<Self> {
         crate::support::show_logs();
-        let scratch = Scratch::new().unwrap();
-        let database = match kind {
-            Kind::Postgres => Some(requirement::shared_postgres_database()?),
-            Kind::Memory | Kind::Sqlite => None,
+        let world = match kind {
+            Kind::Memory => None,
+            Kind::Sqlite => Some(World::new(support::Kind::Sqlite).await?),
+            Kind::Postgres => Some(World::new(support::Kind::Postgres).await?),
+            Kind::MySql => Some(World::new(support::Kind::MySql).await?),
         };
-        let url = match &database {
-            Some(database) => database.url().to_owned(),
-            None => sqlite_url(scratch.path()),
-        };
-        let backend: Arc<dyn QueueBackend> = match kind {
-            Kind::Memory => Arc::new(MemoryBackend::new(keep)),
-            Kind::Sqlite | Kind::Postgres => {
-                Backend::set_up(&url).await.unwrap();
-                Arc::new(SqlBackend::open(&url).await.unwrap())
-            }
+        let backend: Arc<dyn QueueBackend> = match &world {
+            None => Arc::new(MemoryBackend::new(keep)),
+            Some(world) => Arc::new(SqlBackend::open(&world.url).await.unwrap()),
         };
         Some(Self {
             kind,
             backend,
-            _scratch: scratch,
-            _database: database,
+            _world: world,
         })
     }
 

@@ -42,6 +42,7 @@ pub(crate) async fn run(args: &QueueWorkerArgs) -> Result<()> {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS);
             work::<Postgres>(args, pool.connect_with(options).await?).await
         }
+        Kind::Mysql => bail!("the durable queue is not on MySQL yet"),
         Kind::Sqlite => {
             let options = outbox_sqlx::sqlite::connect_options(&database.url)?;
             let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);

@@ -20,7 +20,7 @@ use crate::content::{self, TOPIC};
 use crate::database::{Kind, Server, connect_postgres};
 use crate::floor::log::BareLog;
 use crate::report::{Report, number, pretty};
-use crate::scenarios::waiting::{self, Side, Waiting};
+use crate::scenarios::waiting::{self, Counters, Side, Waiting};
 use crate::subprocess::{MemberSetup, Worker};
 
 const CONNECTIONS: u32 = 3;
@@ -65,7 +65,7 @@ async fn member<E: BareLog>(
         Worker::start_member(&database, setup).await?,
     );
     if database.kind == Kind::Postgres {
-        side.counters = Some(connect_postgres(&database.url).await?);
+        side.counters = Some(Counters::Postgres(connect_postgres(&database.url).await?));
     }
     Ok(Member { side, pool, queue })
 }

@@ -1,17 +1,19 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use outbox_core::relay::{Relay, RelayConfig};
+use outbox_core::relay::{Relay, RelayConfig, RelayStore};
 use outbox_core::{Message, MessageId, Publisher};
 use outbox_sqlx::Outbox;
 use outbox_sqlx::queue::SqlQueue;
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
 /// A database of one kind with the tables of the workload: what an application would have.
 #[derive(Debug, Clone)]
 pub enum Backend {
     /// Postgres.
     Postgres(PgPool),
+    /// MySQL or MariaDB.
+    MySql(MySqlPool),
     /// SQLite.
     Sqlite(SqlitePool),
 }
@@ -41,12 +43,14 @@ pub struct Committed {
 /// The topic of all messages of the workload.
 pub const TOPIC: &str = "work.done";
 
-/// The same for both kinds: sqlx's types differ, what is done with them doesn't.
+/// The same for each kind: sqlx's types differ, what is done with them doesn't.
+#[macro_export]
 macro_rules! on_pool {
     ($backend:expr, $pool:ident => $body:expr) => {
         match $backend {
-            Backend::Postgres($pool) => $body,
-            Backend::Sqlite($pool) => $body,
+            $crate::Backend::Postgres($pool) => $body,
+            $crate::Backend::MySql($pool) => $body,
+            $crate::Backend::Sqlite($pool) => $body,
         }
     };
 }
@@ -55,10 +59,22 @@ impl Backend {
     /// Connects, migrates, and makes the workload's tables.
     pub async fn set_up(url: &str) -> Result<Self> {
         let backend = Self::connect(url).await?;
+        // What is a key has a length on MySQL, and texts compare there as they are told to.
+        let text = match backend {
+            Self::MySql(_) => "VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin",
+            _ => "TEXT",
+        };
+        let tables = [
+            format!("CREATE TABLE IF NOT EXISTS aggregate (name {text} PRIMARY KEY, seq BIGINT NOT NULL)"),
+            format!(
+                "CREATE TABLE IF NOT EXISTS business (message_id {text} PRIMARY KEY, name {text} NOT NULL, seq BIGINT NOT NULL)"
+            ),
+        ];
         on_pool!(&backend, pool => {
             outbox_sqlx::migrate(pool).await?;
-            sqlx::query("CREATE TABLE IF NOT EXISTS aggregate (key TEXT PRIMARY KEY, seq BIGINT NOT NULL)").execute(pool).await?;
-            sqlx::query("CREATE TABLE IF NOT EXISTS business (message_id TEXT PRIMARY KEY, key TEXT NOT NULL, seq BIGINT NOT NULL)").execute(pool).await?;
+            for table in tables {
+                sqlx::query(AssertSqlSafe(table)).execute(pool).await?;
+            }
         });
         Ok(backend)
     }
@@ -68,32 +84,61 @@ impl Backend {
         if url.starts_with("sqlite") {
             return Ok(Self::Sqlite(outbox_sqlx::sqlite::open(url).await?));
         }
+        /// For the writers of a workload and what watches them.
+        const CONNECTIONS: u32 = 24;
+        /// A server that was killed takes a while to come back.
+        const PATIENCE: Duration = Duration::from_secs(60);
+        if url.starts_with("mysql") {
+            let options = sqlx::mysql::MySqlPoolOptions::new()
+                .max_connections(CONNECTIONS)
+                .acquire_timeout(PATIENCE);
+            return Ok(Self::MySql(options.connect(url).await?));
+        }
         let options = sqlx::postgres::PgPoolOptions::new()
-            .max_connections(24)
-            .acquire_timeout(Duration::from_secs(60));
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE);
         Ok(Self::Postgres(options.connect(url).await?))
     }
 
     /// The durable queue in it, whose members have leases of this length.
     pub fn queue(&self, lease: Duration) -> Result<SqlQueue> {
-        Ok(on_pool!(self, pool => SqlQueue::builder(pool.clone()).lease(lease).build()?))
+        Ok(match self {
+            Self::Postgres(pool) => SqlQueue::builder(pool.clone()).lease(lease).build()?,
+            Self::MySql(_) => anyhow::bail!("not yet"),
+            Self::Sqlite(pool) => SqlQueue::builder(pool.clone()).lease(lease).build()?,
+        })
+    }
+
+    /// A statement in the database's own words.
+    pub fn ask(&self, others: &'static str, mysql: &'static str) -> &'static str {
+        match self {
+            Self::MySql(_) => mysql,
+            Self::Postgres(_) | Self::Sqlite(_) => others,
+        }
     }
 
     /// One transaction of an application: locks the aggregate, changes it, publishes, and commits or
     /// rolls back.
     pub async fn write(&self, outbox: &Outbox, key: &str, roll_back: bool) -> Write {
+        let add = self.ask(
+            "INSERT INTO aggregate (name, seq) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET seq = aggregate.seq + 1",
+            "INSERT INTO aggregate (name, seq) VALUES (?, 1) ON DUPLICATE KEY UPDATE seq = seq + 1",
+        );
+        let note = self.ask(
+            "INSERT INTO business (message_id, name, seq) VALUES ($1, $2, $3)",
+            "INSERT INTO business (message_id, name, seq) VALUES (?, ?, ?)",
+        );
         let written: Result<Write> = on_pool!(self, pool => async {
             let mut tx = outbox.begin(pool).await?;
-            let (seq,): (i64,) = sqlx::query_as(
-                "INSERT INTO aggregate (key, seq) VALUES ($1, 1) \
-                 ON CONFLICT (key) DO UPDATE SET seq = aggregate.seq + 1 RETURNING seq",
-            )
-            .bind(key)
-            .fetch_one(&mut *tx)
-            .await?;
+            sqlx::query(add).bind(key).execute(&mut *tx).await?;
+            // The row is this transaction's by now, so whatever its isolation it sees what it wrote.
+            let seq: i64 = sqlx::query_scalar(self.ask("SELECT seq FROM aggregate WHERE name = $1", "SELECT seq FROM aggregate WHERE name = ?"))
+                .bind(key)
+                .fetch_one(&mut *tx)
+                .await?;
             let message = Message::builder(TOPIC).key(key).payload(seq.to_string(), "text/plain");
             let id = outbox.publish(&mut tx, message).await?;
-            sqlx::query("INSERT INTO business (message_id, key, seq) VALUES ($1, $2, $3)")
+            sqlx::query(note)
                 .bind(id.to_string())
                 .bind(key)
                 .bind(seq)
@@ -115,7 +160,7 @@ impl Backend {
 
     /// Everything that committed.
     pub async fn committed(&self) -> Result<Vec<Committed>> {
-        let rows: Vec<(String, String, i64)> = on_pool!(self, pool => sqlx::query_as("SELECT message_id, key, seq FROM business").fetch_all(pool).await?);
+        let rows: Vec<(String, String, i64)> = on_pool!(self, pool => sqlx::query_as("SELECT message_id, name, seq FROM business").fetch_all(pool).await?);
         rows.into_iter()
             .map(|(id, key, seq)| {
                 Ok(Committed {
@@ -165,12 +210,22 @@ impl Backend {
         Ok(())
     }
 
+    /// What a relay reads in this database.
+    pub fn store(&self) -> Box<dyn RelayStore> {
+        match self {
+            Self::Postgres(pool) => Box::new(outbox_sqlx::PostgresRelayStore::new(pool)),
+            Self::MySql(pool) => Box::new(outbox_sqlx::MySqlRelayStore::new(pool)),
+            Self::Sqlite(pool) => Box::new(outbox_sqlx::SqliteRelayStore::new(pool)),
+        }
+    }
+
     /// A relay on this database.
     pub fn relay(&self, publisher: impl Publisher, config: RelayConfig) -> Result<Relay> {
         Ok(match self {
             Self::Postgres(pool) => {
                 Relay::new(outbox_sqlx::PostgresRelayStore::new(pool), publisher, config)?
             }
+            Self::MySql(pool) => Relay::new(outbox_sqlx::MySqlRelayStore::new(pool), publisher, config)?,
             Self::Sqlite(pool) => Relay::new(outbox_sqlx::SqliteRelayStore::new(pool), publisher, config)?,
         })
     }

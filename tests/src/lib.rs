@@ -3,6 +3,7 @@
 
 mod backend;
 mod journal;
+mod open;
 mod queue_backend;
 mod recording;
 mod sink;
@@ -11,6 +12,7 @@ mod workload;
 
 pub use backend::{Backend, Committed, TOPIC, Write};
 pub use journal::{Delivered, Journal};
+pub use open::Open;
 pub use queue_backend::{
     Dead, DeadFilter, Features, GroupState, MemoryBackend, QueueBackend, Refused, SqlBackend,
 };

@@ -7,4 +7,3 @@ UPDATE outbox_group_queue g
  WHERE g.group_id = $1
    AND g.queue_id = (e->>0)::integer
    AND g.epoch = (e->>1)::bigint
-RETURNING g.queue_id::bigint

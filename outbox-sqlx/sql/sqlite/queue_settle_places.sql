@@ -7,4 +7,3 @@ UPDATE outbox_group_queue AS g
  WHERE g.group_id = $1
    AND g.queue_id = (e.value ->> 0)
    AND g.epoch = (e.value ->> 1)
-RETURNING queue_id

@@ -80,9 +80,9 @@ async fn write(
 }
 
 /// How many of `messages` weigh no more than one statement may; at least one.
-fn statement_length(messages: &[Message]) -> usize {
+pub(crate) fn statement_length<'a>(messages: impl IntoIterator<Item = &'a Message>) -> usize {
     let mut bytes = 0;
-    let fit = messages.iter().take_while(|message| {
+    let fit = messages.into_iter().take_while(|message| {
         bytes += message.payload().len() + message.headers().bytes();
         bytes <= STATEMENT_BYTES
     });

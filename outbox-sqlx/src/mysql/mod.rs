@@ -11,6 +11,7 @@ pub(crate) mod numbered;
 mod purge;
 mod tx;
 
+pub(crate) use enqueue::statement_length;
 pub(crate) use migrate::migrate_alone;
 pub(crate) use tx::BEGIN_OWN;
 

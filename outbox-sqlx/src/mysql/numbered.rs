@@ -1,19 +1,25 @@
 //! Numbered parameters. MySQL knows only `?`, filled in the order of the text, so a value that is used twice would have
 //! to be bound twice, and a statement's parameters would be listed in the order of its text. The files of this dialect
 //! write `?1`, `?2` as SQLite's do; here that is turned into what the server understands, once for each file.
+//!
+//! What another database says in one statement may be several here, because an UPDATE returns no rows, and because what
+//! a statement reads and what it writes may have to be of different moments. They stand in one file, divided by
+//! semicolons, with the same parameters, of which each uses some.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 /// A statement as the server takes it, and which argument belongs to each `?`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Numbered {
     pub(crate) sql: String,
     /// Indexes of arguments, from 0.
     pub(crate) order: Vec<usize>,
+    /// The file's next statement.
+    pub(crate) then: Option<Box<Self>>,
 }
 
-/// The statement of a file. Each is kept for the life of the process: there are as many as files.
+/// The first statement of a file. Each is kept for the life of the process: there are as many as files.
 pub(crate) fn numbered(file: &'static str) -> &'static Numbered {
     static KNOWN: LazyLock<RwLock<HashMap<&'static str, &'static Numbered>>> = LazyLock::new(RwLock::default);
     if let Some(known) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(file) {
@@ -28,27 +34,32 @@ pub(crate) fn numbered(file: &'static str) -> &'static Numbered {
 
 /// What follows quotes is a text until they end; there are no comments behind the first line.
 fn parse(file: &str) -> Numbered {
-    let mut sql = String::with_capacity(file.len());
-    let mut order = Vec::new();
+    let mut numbered = Numbered::default();
     let mut quoted = false;
-    let mut rest = file.chars().peekable();
-    while let Some(next) = rest.next() {
-        sql.push(next);
+    let mut rest = file.char_indices().peekable();
+    while let Some((at, next)) = rest.next() {
         match next {
+            ';' if !quoted => {
+                numbered.then = Some(Box::new(parse(file[at + 1..].trim_start())));
+                break;
+            }
             '\'' => quoted = !quoted,
             '?' if !quoted => {
                 let mut number = 0;
-                while let Some(digit) = rest.peek().and_then(|next| next.to_digit(10)) {
+                while let Some(digit) = rest.peek().and_then(|(_, next)| next.to_digit(10)) {
                     number = number * 10 + digit as usize;
                     rest.next();
                 }
                 // A bare `?` is the next one.
-                order.push(number.checked_sub(1).unwrap_or(order.len()));
+                numbered
+                    .order
+                    .push(number.checked_sub(1).unwrap_or(numbered.order.len()));
             }
             _ => {}
         }
+        numbered.sql.push(next);
     }
-    Numbered { sql, order }
+    numbered
 }
 
 /// A query of this file with its arguments, which are bound in the order of the numbers, each as often as it is used.
@@ -81,6 +92,14 @@ mod tests {
         assert_eq!(parsed.sql, "SELECT ?, '?1', ? WHERE a = ? AND b = ?");
         assert_eq!(parsed.order, [1, 0, 1, 9]);
         assert_eq!(parse("a = ? AND b = ?").order, [0, 1]);
+    }
+
+    #[test]
+    fn a_file_may_have_several_statements() {
+        let parsed = parse("UPDATE t SET a = ';' WHERE b = ?2;\nSELECT ?1, ?2");
+        assert_eq!((&*parsed.sql, &*parsed.order), ("UPDATE t SET a = ';' WHERE b = ?", &[1][..]));
+        let then = parsed.then.unwrap();
+        assert_eq!((&*then.sql, &*then.order, &then.then), ("SELECT ?, ?", &[0, 1][..], &None));
     }
 
     #[test]

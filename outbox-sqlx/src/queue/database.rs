@@ -1,4 +1,6 @@
 use std::future::Future;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::ops::Deref;
 use std::ops::DerefMut;
 use std::sync::Arc;
 
@@ -53,9 +55,6 @@ pub trait QueueDatabase: OutboxDatabase {
         page: &mut PageBuilder,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// The statement in this dialect.
-    fn sql(statement: Statement) -> &'static str;
-
     /// Runs a statement; returns how many rows it changed.
     fn execute(
         connection: &mut Self::Connection,
@@ -80,6 +79,27 @@ pub trait QueueDatabase: OutboxDatabase {
     fn id(row: &Self::Row, column: usize) -> sqlx::Result<Uuid>;
     /// Bytes in a row.
     fn bytes(row: &Self::Row, column: usize) -> sqlx::Result<Vec<u8>>;
+}
+
+/// A connection of a member's own.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[derive(Debug)]
+pub struct OwnConnection<C>(pub(super) C);
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl<C> Deref for OwnConnection<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl<C> DerefMut for OwnConnection<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.0
+    }
 }
 
 /// Tells other processes that something was appended, and hears of theirs until it is dropped.
@@ -116,19 +136,15 @@ macro_rules! bound {
 #[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 pub(super) use bound;
 
-/// The part of [`QueueDatabase`] that is the same code for each, with that database's types.
+/// How a statement is run where it is one, with that database's types.
 macro_rules! queue_statements {
     ($dialect:ident) => {
-        fn sql(statement: $crate::queue::statement::Statement) -> &'static str {
-            statement.$dialect
-        }
-
         async fn execute(
             connection: &mut Self::Connection,
             statement: $crate::queue::statement::Statement,
             args: &[$crate::queue::statement::Arg<'_>],
         ) -> sqlx::Result<u64> {
-            let query = $crate::queue::database::bound!(Self::sql(statement), args);
+            let query = $crate::queue::database::bound!(statement.$dialect, args);
             Ok(query.execute(connection).await?.rows_affected())
         }
 
@@ -137,14 +153,21 @@ macro_rules! queue_statements {
             statement: $crate::queue::statement::Statement,
             args: &[$crate::queue::statement::Arg<'_>],
         ) -> sqlx::Result<Vec<$crate::queue::statement::Cells<Self>>> {
-            let query = $crate::queue::database::bound!(Self::sql(statement), args);
+            let query = $crate::queue::database::bound!(statement.$dialect, args);
             let rows = query.fetch_all(connection).await?;
             Ok(rows
                 .into_iter()
                 .map($crate::queue::statement::Cells)
                 .collect())
         }
+    };
+}
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) use queue_statements;
 
+/// What is in a row: the same code for each database, with its types.
+macro_rules! queue_cells {
+    () => {
         fn int(row: &Self::Row, column: usize) -> sqlx::Result<Option<i64>> {
             sqlx::Row::try_get(row, column)
         }
@@ -167,4 +190,4 @@ macro_rules! queue_statements {
     };
 }
 #[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
-pub(super) use queue_statements;
+pub(super) use queue_cells;

@@ -233,7 +233,7 @@ async fn each<DB: QueueDatabase>(
     fate: Fate,
 ) -> Result<u64, QueueError> {
     let failed = || QueueError::database("moving a dead letter");
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let id = known::<DB>(&mut tx, group).await?;
     groups::lock::<DB>(&mut tx, id).await.map_err(failed())?;
     let rows = DB::rows(&mut tx, FIND, args![id, message.0])
@@ -276,7 +276,7 @@ pub(super) async fn redrive_all<DB: QueueDatabase>(
         groups::time(now.unwrap_or(i64::MAX))
     };
     loop {
-        let mut tx = DB::begin(pool).await?;
+        let mut tx = DB::begin_own(pool).await?;
         let id = known::<DB>(&mut tx, group).await?;
         groups::lock::<DB>(&mut tx, id).await.map_err(failed())?;
         let page = page::<DB>(&mut tx, id, &filter, BATCH).await?;

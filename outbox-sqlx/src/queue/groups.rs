@@ -14,18 +14,19 @@ const LOCK: Statement = statement!("queue_group_lock");
 const TELL: Statement = statement!("queue_group_tell");
 const PAUSE: Statement = statement!("queue_group_pause");
 const LIST: Statement = statement!("queue_group_list");
+// The places before what owners write down under their locks: who settles is waited for, and finds nothing after.
 const REMOVE: [Statement; 5] = [
+    statement!("queue_group_remove_queue"),
     statement!("queue_group_remove_retry"),
     statement!("queue_group_remove_dead"),
     statement!("queue_group_remove_member"),
-    statement!("queue_group_remove_queue"),
     statement!("queue_group_remove"),
 ];
 
-const FORGET: [Statement; 3] = [
+const FORGET_PLACES: Statement = statement!("queue_group_forget_queue");
+const FORGET: [Statement; 2] = [
     statement!("queue_group_forget_retry"),
     statement!("queue_group_forget_dead"),
-    statement!("queue_group_forget_queue"),
 ];
 
 /// Longer names would not be stored as they are by every database.
@@ -79,7 +80,7 @@ pub(super) fn check_name(group: &str) -> Result<(), QueueError> {
 /// The group's id, made where it is new.
 pub(super) async fn ensure<DB: QueueDatabase>(pool: &Pool<DB>, name: &str) -> Result<i64, QueueError> {
     let failed = || QueueError::database("making a group");
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     if let Some(id) = find::<DB>(&mut tx, name).await.map_err(failed())? {
         return Ok(id);
     }
@@ -160,7 +161,7 @@ pub(super) async fn list<DB: QueueDatabase>(
 /// Removes a group with its retries and dead letters. Whether there was one.
 pub(super) async fn remove<DB: QueueDatabase>(pool: &Pool<DB>, name: &str) -> Result<bool, QueueError> {
     let failed = || QueueError::database("removing a group");
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let Some(id) = find::<DB>(&mut tx, name).await.map_err(failed())? else {
         return Ok(false);
     };
@@ -183,16 +184,18 @@ pub(super) async fn forget_topic<DB: QueueDatabase>(
     topic: i64,
 ) -> Result<bool, QueueError> {
     let failed = || QueueError::database("unsubscribing a group");
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let Some(id) = find::<DB>(&mut tx, name).await.map_err(failed())? else {
         return Err(QueueError::UnknownGroup {
             group: name.to_owned(),
         });
     };
     lock::<DB>(&mut tx, id).await.map_err(failed())?;
-    let mut places = 0;
+    let places = DB::execute(&mut tx, FORGET_PLACES, args![id, topic])
+        .await
+        .map_err(failed())?;
     for statement in FORGET {
-        places = DB::execute(&mut tx, statement, args![id, topic])
+        DB::execute(&mut tx, statement, args![id, topic])
             .await
             .map_err(failed())?;
     }

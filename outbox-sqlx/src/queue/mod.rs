@@ -60,6 +60,8 @@ mod groups;
 mod load;
 mod member;
 mod members;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod owned;
 mod places;
 #[cfg(feature = "postgres")]

@@ -43,7 +43,7 @@ pub(super) async fn register<DB: QueueDatabase>(
     topic: &Topic,
     start: Start,
 ) -> Result<(), QueueError> {
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let registered = register_in::<DB>(&mut tx, group, topic, start)
         .await
         .map_err(QueueError::database("registering a group"))?;
@@ -86,7 +86,7 @@ pub(super) async fn seek<DB: QueueDatabase>(
     start: Start,
 ) -> Result<(), QueueError> {
     let failed = || QueueError::database("moving a group");
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let Some(id) = groups::find::<DB>(&mut tx, group).await.map_err(failed())? else {
         return Err(QueueError::UnknownGroup {
             group: group.to_owned(),

@@ -1,6 +1,5 @@
 //! The queue on Postgres: what is not the same for every database.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -8,7 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{PgPool, Postgres, Row as _, ValueRef as _};
 
 use super::append::{Appended, Delayed, created_at, headers_json};
-use super::database::{Notifications, QueueDatabase, queue_statements};
+use super::database::{Notifications, OwnConnection, QueueDatabase, queue_cells, queue_statements};
 use super::read::{PageBuilder, ReadFrom, StoredMessage};
 use super::statement::Arg;
 use crate::postgres::Notifier;
@@ -23,33 +22,15 @@ const APPEND: &str = sql!("postgres/queue_append.sql");
 const DELAY: &str = sql!("postgres/queue_delay.sql");
 const READ: &str = sql!("postgres/queue_read.sql");
 
-/// A connection of a member's own.
-#[derive(Debug)]
-pub struct OwnConnection(PgConnection);
-
-impl Deref for OwnConnection {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.0
-    }
-}
-
-impl DerefMut for OwnConnection {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
-    }
-}
-
 impl QueueDatabase for Postgres {
-    type Lent = OwnConnection;
+    type Lent = OwnConnection<PgConnection>;
 
     const KEEPS_CONNECTION: bool = true;
     const APPENDS_ALONE: bool = true;
     const BEGIN: &'static str = "BEGIN";
     const BEGIN_DURABLE: &'static str = session::BEGIN_DURABLE;
 
-    async fn lend(pool: &PgPool) -> sqlx::Result<OwnConnection> {
+    async fn lend(pool: &PgPool) -> sqlx::Result<Self::Lent> {
         let options = pool.connect_options().as_ref().clone();
         session::connect(options, "outbox-consumer")
             .await
@@ -158,6 +139,7 @@ impl QueueDatabase for Postgres {
     }
 
     queue_statements!(postgres);
+    queue_cells!();
 }
 
 fn stored(row: &PgRow) -> Result<StoredMessage<'_>, Unreadable> {

@@ -227,7 +227,7 @@ async fn append<DB: QueueDatabase>(
         let mut connection = pool.acquire().await.map_err(failed())?;
         return DB::append(&mut connection, &appended).await.map_err(failed());
     }
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     if !appended.is_empty() && !DB::append(&mut tx, &appended).await.map_err(failed())? {
         return Ok(false);
     }

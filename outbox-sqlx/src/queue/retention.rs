@@ -85,7 +85,7 @@ fn note_held(purged: &mut QueuePurged, topic: &str, group: String, unread: i64) 
 /// Removes the next messages of a queue that may go.
 async fn batch<DB: QueueDatabase>(pool: &Pool<DB>, queue: i64, keep: i64) -> Result<u64, QueueError> {
     let failed = || QueueError::database("removing old messages");
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let rows = DB::rows(&mut tx, LOCK, args![queue]).await.map_err(failed())?;
     let Some(row) = rows.first() else {
         return Ok(0);

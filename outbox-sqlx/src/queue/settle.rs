@@ -37,15 +37,14 @@ pub(super) async fn write<DB: QueueDatabase>(
     batch: &[QueueChanges],
 ) -> sqlx::Result<HashSet<i64>> {
     if batch.iter().all(|queue| queue.changes.rows.is_empty()) {
-        return places::<DB>(connection, group, batch.iter()).await;
+        if places::<DB>(connection, group, batch.iter()).await? == batch.len() as u64 {
+            return Ok(batch.iter().map(|queue| queue.queue).collect());
+        }
+        // Some were taken over. Which ones is asked afterwards: one more may be by then, and it is lost as well.
+        return owned::<DB>(connection, group, batch).await;
     }
     let mut tx = connection.begin_with(DB::BEGIN).await?;
-    let epochs: Vec<(i64, i64)> = batch.iter().map(|queue| (queue.queue, queue.epoch)).collect();
-    let rows = DB::rows(&mut tx, LOCK, args![group, &json!(epochs).to_string()]).await?;
-    let mut owned = HashSet::default();
-    for row in &rows {
-        owned.insert(row.int(0)?);
-    }
+    let owned = owned::<DB>(&mut tx, group, batch).await?;
     let lists = Lists::of(batch.iter().filter(|queue| owned.contains(&queue.queue)));
     // Copies before removals: a dead letter is copied from the retry it leaves.
     for (statement, list) in [
@@ -65,11 +64,23 @@ pub(super) async fn write<DB: QueueDatabase>(
     Ok(owned)
 }
 
+/// Which of the queues are still their owner's; to the end of the transaction, where there is one.
+async fn owned<DB: QueueDatabase>(
+    connection: &mut DB::Connection,
+    group: i64,
+    batch: &[QueueChanges],
+) -> sqlx::Result<HashSet<i64>> {
+    let epochs: Vec<(i64, i64)> = batch.iter().map(|queue| (queue.queue, queue.epoch)).collect();
+    let rows = DB::rows(connection, LOCK, args![group, &json!(epochs).to_string()]).await?;
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// Moves the places of those that are still their owner's. Returns how many are.
 async fn places<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     group: i64,
     batch: impl Iterator<Item = &QueueChanges>,
-) -> sqlx::Result<HashSet<i64>> {
+) -> sqlx::Result<u64> {
     let rows: Vec<(i64, i64, i64, bool)> = batch
         .map(|queue| {
             (
@@ -81,10 +92,9 @@ async fn places<DB: QueueDatabase>(
         })
         .collect();
     if rows.is_empty() {
-        return Ok(HashSet::default());
+        return Ok(0);
     }
-    let rows = DB::rows(connection, PLACES, args![group, &json!(rows).to_string()]).await?;
-    rows.iter().map(|row| row.int(0)).collect()
+    DB::execute(connection, PLACES, args![group, &json!(rows).to_string()]).await
 }
 
 /// The rows of each statement.

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Sqlite, SqlitePool};
 
 use super::append::{Appended, Delayed, created_at, headers_json};
-use super::database::{Notifications, QueueDatabase, queue_statements};
+use super::database::{Notifications, QueueDatabase, queue_cells, queue_statements};
 use super::read::{PageBuilder, ReadFrom, StoredMessage};
 use super::statement::Arg;
 use crate::cells::{bytes, integer, optional};
@@ -118,6 +118,7 @@ impl QueueDatabase for Sqlite {
     }
 
     queue_statements!(sqlite);
+    queue_cells!();
 }
 
 fn stored(row: &SqliteRow) -> Result<StoredMessage<'_>, Unreadable> {

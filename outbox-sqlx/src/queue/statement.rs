@@ -10,6 +10,9 @@ pub struct Statement {
     pub(super) postgres: &'static str,
     #[cfg(feature = "sqlite")]
     pub(super) sqlite: &'static str,
+    /// Perhaps several statements, of which the last one answers.
+    #[cfg(feature = "mysql")]
+    pub(super) mysql: &'static str,
 }
 
 /// The [`Statement`] of this name.
@@ -20,6 +23,8 @@ macro_rules! statement {
             postgres: $crate::sql::sql!("postgres/", $name, ".sql"),
             #[cfg(feature = "sqlite")]
             sqlite: $crate::sql::sql!("sqlite/", $name, ".sql"),
+            #[cfg(feature = "mysql")]
+            mysql: $crate::sql::sql!("mysql/", $name, ".sql"),
         }
     };
 }

@@ -95,7 +95,7 @@ pub(super) async fn ensure<DB: QueueDatabase>(
     queues: u32,
 ) -> Result<Topic, QueueError> {
     let doing = "declaring a topic";
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     DB::execute(&mut tx, CREATE, args![&**name, i64::from(queues)])
         .await
         .map_err(QueueError::database(doing))?;
@@ -154,7 +154,7 @@ pub(super) async fn grow<DB: QueueDatabase>(
     name: &Arc<str>,
     queues: u32,
 ) -> Result<(), QueueError> {
-    let mut tx = DB::begin(pool).await?;
+    let mut tx = DB::begin_own(pool).await?;
     let grown = grow_in::<DB>(&mut tx, name, queues).await?;
     if grown {
         DB::commit(tx).await?;

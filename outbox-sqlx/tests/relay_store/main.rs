@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod leases;
+#[cfg(feature = "mysql")]
+mod on_mysql;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 #[cfg(feature = "sqlite")]
@@ -163,6 +165,13 @@ macro_rules! suite {
             $($(#[tokio::test]
             async fn $test() {
                 super::$group::$test::<super::on_postgres::Postgres>().await;
+            })*)*
+        }
+        #[cfg(feature = "mysql")]
+        mod mysql {
+            $($(#[tokio::test]
+            async fn $test() {
+                super::$group::$test::<super::on_mysql::MySql>().await;
             })*)*
         }
         #[cfg(feature = "sqlite")]

@@ -25,6 +25,7 @@ impl SqlBackend {
     pub async fn open(url: &str) -> Result<Self> {
         let queue = match Backend::connect(url).await? {
             Backend::Postgres(pool) => SqlQueue::new(pool),
+            Backend::MySql(_) => anyhow::bail!("not yet"),
             Backend::Sqlite(pool) => SqlQueue::new(pool),
         };
         Ok(Self {

@@ -9,8 +9,8 @@ use outbox_core::retry::RetryPolicy;
 use outbox_core::{Message, Publisher};
 use outbox_sqlx::Outbox;
 use outbox_sqlx::queue::SqlQueue;
-use outbox_test_harness::{ChildProcess, Scratch, TestDatabase, requirement};
-use outbox_tests::{Backend, Journal};
+use outbox_test_harness::{ChildProcess, Scratch, requirement};
+use outbox_tests::{Backend, Journal, on_pool};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ pub const SOON: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Postgres,
+    MySql,
     Sqlite,
 }
 
@@ -30,7 +31,8 @@ pub struct World {
     pub backend: Backend,
     pub url: String,
     pub scratch: Scratch,
-    _database: Option<TestDatabase>,
+    /// Dropped with the world, whichever kind it is of.
+    _database: Option<Box<dyn std::any::Any + Send>>,
 }
 
 impl World {
@@ -38,11 +40,15 @@ impl World {
     pub async fn new(kind: Kind) -> Option<Self> {
         show_logs();
         let scratch = Scratch::new().unwrap();
-        let (url, database) = match kind {
+        let (url, database): (_, Option<Box<dyn std::any::Any + Send>>) = match kind {
             Kind::Sqlite => (sqlite_url(scratch.path()), None),
             Kind::Postgres => {
                 let database = requirement::shared_postgres_database()?;
-                (database.url().to_owned(), Some(database))
+                (database.url().to_owned(), Some(Box::new(database) as _))
+            }
+            Kind::MySql => {
+                let database = requirement::shared_mysql_database()?;
+                (database.url().to_owned(), Some(Box::new(database) as _))
             }
         };
         Some(Self {
@@ -68,6 +74,7 @@ impl World {
     pub fn kind(&self) -> Kind {
         match self.backend {
             Backend::Postgres(_) => Kind::Postgres,
+            Backend::MySql(_) => Kind::MySql,
             Backend::Sqlite(_) => Kind::Sqlite,
         }
     }
@@ -126,34 +133,21 @@ impl World {
         messages: impl IntoIterator<Item = outbox_core::MessageBuilder>,
     ) {
         for message in messages {
-            match &self.backend {
-                Backend::Postgres(pool) => {
-                    outbox
-                        .transaction(pool, async |tx| outbox.publish(tx, message.clone()).await)
-                        .await
-                        .unwrap();
-                }
-                Backend::Sqlite(pool) => {
-                    outbox
-                        .transaction(pool, async |tx| outbox.publish(tx, message.clone()).await)
-                        .await
-                        .unwrap();
-                }
-            }
+            on_pool!(&self.backend, pool => {
+                outbox
+                    .transaction(pool, async |tx| outbox.publish(tx, message.clone()).await)
+                    .await
+                    .unwrap();
+            });
         }
     }
 
     /// One statement, put together by a test.
     pub async fn execute_text(&self, sql: String) {
         let sql = sqlx::AssertSqlSafe(sql);
-        match &self.backend {
-            Backend::Postgres(pool) => {
-                sqlx::query(sql).execute(pool).await.unwrap();
-            }
-            Backend::Sqlite(pool) => {
-                sqlx::query(sql).execute(pool).await.unwrap();
-            }
-        }
+        on_pool!(&self.backend, pool => {
+            sqlx::query(sql).execute(pool).await.unwrap();
+        });
     }
 
     /// Waits until the outbox is empty.
@@ -296,8 +290,59 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// A server of a test's own, to be killed and frozen.
+pub enum Server {
+    Postgres(outbox_test_harness::Postgres),
+    MySql(outbox_test_harness::Mysql),
+}
+
+/// Either server has the same handles.
+macro_rules! on_server {
+    ($server:expr, $inner:ident => $body:expr) => {
+        match $server {
+            Server::Postgres($inner) => $body,
+            Server::MySql($inner) => $body,
+        }
+    };
+}
+
+impl Server {
+    /// `None` (and reported) where there are no programs to start one with.
+    pub fn start(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Postgres => requirement::private_postgres(&outbox_test_harness::PostgresOptions::new())
+                .map(Self::Postgres),
+            Kind::MySql => {
+                requirement::private_mysql(&outbox_test_harness::MysqlOptions::new()).map(Self::MySql)
+            }
+            Kind::Sqlite => panic!("SQLite has no server"),
+        }
+    }
+
+    /// A database on it.
+    pub async fn world(&self) -> World {
+        World::at(on_server!(self, server => server.create_database("test").unwrap())).await
+    }
+
+    pub fn kill(&mut self) {
+        on_server!(self, server => server.kill().unwrap());
+    }
+
+    pub fn restart(&mut self) {
+        on_server!(self, server => server.restart().unwrap());
+    }
+
+    pub fn freeze(&self) {
+        on_server!(self, server => server.freeze().unwrap());
+    }
+
+    pub fn thaw(&self) {
+        on_server!(self, server => server.thaw());
+    }
+}
+
 /// Defines one test per kind of database.
-macro_rules! on_both {
+macro_rules! on_each {
     ($($(#[$meta:meta])* async fn $name:ident($kind:ident: Kind) $body:block)*) => {
         $(
             $(#[$meta])*
@@ -312,8 +357,38 @@ macro_rules! on_both {
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn mysql() {
+                    run(Kind::MySql).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn sqlite() {
                     run(Kind::Sqlite).await;
+                }
+            }
+        )*
+    };
+}
+
+/// Defines one test per kind of database that is a server: several processes share it, and several transactions write
+/// at once.
+macro_rules! on_servers {
+    ($($(#[$meta:meta])* async fn $name:ident($kind:ident: Kind) $body:block)*) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                use super::*;
+
+                async fn run($kind: Kind) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn postgres() {
+                    run(Kind::Postgres).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn mysql() {
+                    run(Kind::MySql).await;
                 }
             }
         )*

@@ -3,7 +3,7 @@
 
 mod fetch;
 mod lease;
-mod session;
+pub(crate) mod session;
 mod settle;
 
 use std::time::Duration;

@@ -3,5 +3,6 @@
 #[macro_use]
 mod suite;
 
+mod mysql;
 mod postgres;
 mod sqlite;

@@ -7,7 +7,7 @@ use outbox_tests::{Acknowledged, Verdict, Workload};
 
 use crate::support::{Kind, SOON, World, rounds, seed, terminate};
 
-on_both! {
+on_each! {
     async fn an_outage_spends_no_attempt(kind: Kind) {
         let Some(world) = World::new(kind).await else { return };
         let (outbox, log, journal, seed) = (Outbox::new(), Acknowledged::default(), world.journal(), seed());

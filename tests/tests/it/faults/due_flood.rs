@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use outbox_core::PublishError;
 use outbox_core::retry::WhenSpent;
 use outbox_sqlx::Outbox;
-use outbox_tests::{Backend, RecordingSink};
+use outbox_tests::{RecordingSink, on_pool};
 
 use crate::support::{Kind, SOON, World, message, rounds, start};
 
-on_both! {
+on_each! {
     async fn due_rows_of_a_held_key_are_in_nobodys_way(kind: Kind) {
         let Some(world) = World::new(kind).await else { return };
         let (outbox, sink) = (Outbox::new(), RecordingSink::new());
@@ -38,14 +38,9 @@ on_both! {
         world.wait_count("SELECT count(*) FROM outbox WHERE hold = 2", 1, SOON).await;
         let flood = rounds(10_000, 10_000) as usize;
         let delayed = || outbox_core::Message::builder("held").key("held").payload("x", "text/plain").delay(Duration::from_millis(1));
-        match &world.backend {
-            Backend::Postgres(pool) => {
-                outbox.transaction(pool, async |tx| outbox.publish_all(tx, (0..flood).map(|_| delayed())).await).await.unwrap();
-            }
-            Backend::Sqlite(pool) => {
-                outbox.transaction(pool, async |tx| outbox.publish_all(tx, (0..flood).map(|_| delayed())).await).await.unwrap();
-            }
-        }
+        on_pool!(&world.backend, pool => {
+            outbox.transaction(pool, async |tx| outbox.publish_all(tx, (0..flood).map(|_| delayed())).await).await.unwrap();
+        });
         for n in 0..100 {
             world.publish(&outbox, [message(&format!("k{n}"), "x")]).await;
         }

@@ -3,10 +3,10 @@
 
 mod broker_down;
 mod commit_order;
+mod database_frozen;
+mod database_killed;
 mod due_flood;
 mod frozen_relay;
 mod many_relays;
-mod postgres_frozen;
-mod postgres_killed;
 mod relay_killed;
 mod two_snapshots;

@@ -7,7 +7,7 @@ use outbox_tests::{Acknowledged, Verdict, Workload};
 
 use crate::support::{Kind, SOON, World, rounds, seed, terminate};
 
-on_both! {
+on_each! {
     async fn a_relay_killed_at_random_moments(kind: Kind) {
         let Some(world) = World::new(kind).await else { return };
         let (kills, seed) = (rounds(5, 50), seed());

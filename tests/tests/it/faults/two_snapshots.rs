@@ -11,21 +11,20 @@ use outbox_core::relay::{
     RelayStore, ShardSet, StoreError,
 };
 use outbox_sqlx::Outbox;
-use outbox_sqlx::PostgresRelayStore;
-use outbox_tests::{Backend, RecordingSink};
+use outbox_tests::{Open, RecordingSink};
 use tokio::sync::mpsc;
 
 use crate::support::{Kind, Running, SOON, World, message};
 
 /// A store that stops after its first full page until it is told to go on.
-struct Pausing<S> {
-    inner: S,
+struct Pausing {
+    inner: Box<dyn RelayStore>,
     paused: Option<mpsc::Sender<()>>,
     go_on: mpsc::Receiver<()>,
 }
 
 #[async_trait]
-impl<S: RelayStore> RelayStore for Pausing<S> {
+impl RelayStore for Pausing {
     fn name(&self) -> &'static str {
         self.inner.name()
     }
@@ -76,13 +75,13 @@ impl<S: RelayStore> RelayStore for Pausing<S> {
 
 /// A relay that stops after its first page that is not the last, and the two ends to hold it by.
 fn pausing_relay(
-    pool: &sqlx::PgPool,
+    world: &World,
     outbox: &Outbox,
     sink: &RecordingSink,
 ) -> (Running, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let ((paused, is_paused), (go_on, may_go_on)) = (mpsc::channel(1), mpsc::channel(1));
     let store = Pausing {
-        inner: PostgresRelayStore::new(pool),
+        inner: world.backend.store(),
         paused: Some(paused),
         go_on: may_go_on,
     };
@@ -104,62 +103,57 @@ fn in_order(sink: &RecordingSink) {
     assert_eq!(of_key, ["first", "second"]);
 }
 
-/// The first pass: what waits is unknown, so it is taken to be long.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_that_appears_between_two_pages_keeps_its_place() {
-    let Some(world) = World::new(Kind::Postgres).await else {
-        return;
-    };
-    let Backend::Postgres(pool) = &world.backend else {
-        return;
-    };
-    let (outbox, sink) = (Outbox::new(), RecordingSink::new());
-    // Ids 1 to 5, then the open one, then enough for several pages of ten.
-    world
-        .publish(&outbox, (0..5).map(|n| message(&format!("a{n}"), "x")))
-        .await;
-    let mut early = outbox.begin(pool).await.unwrap();
-    outbox.publish(&mut early, message("k", "first")).await.unwrap();
-    world
-        .publish(&outbox, (0..25).map(|n| message(&format!("b{n}"), "x")))
-        .await;
+on_servers! {
+    /// The first pass: what waits is unknown, so it is taken to be long.
+    async fn a_row_that_appears_between_two_pages_keeps_its_place(kind: Kind) {
+        let Some(world) = World::new(kind).await else {
+            return;
+        };
+        let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+        // Ids 1 to 5, then the open one, then enough for several pages of ten.
+        world
+            .publish(&outbox, (0..5).map(|n| message(&format!("a{n}"), "x")))
+            .await;
+        let mut early = Open::begin(&world.backend, &outbox).await.unwrap();
+        early.publish(&outbox, message("k", "first")).await.unwrap();
+        world
+            .publish(&outbox, (0..25).map(|n| message(&format!("b{n}"), "x")))
+            .await;
 
-    let (relay, mut is_paused, go_on) = pausing_relay(pool, &outbox, &sink);
-    tokio::time::timeout(SOON, is_paused.recv()).await.unwrap();
-    early.commit().await.unwrap();
-    world.publish(&outbox, [message("k", "second")]).await;
-    go_on.send(()).await.unwrap();
-    sink.wait_for(32, SOON).await;
-    relay.stop().await;
-    in_order(&sink);
+        let (relay, mut is_paused, go_on) = pausing_relay(&world, &outbox, &sink);
+        tokio::time::timeout(SOON, is_paused.recv()).await.unwrap();
+        early.commit().await.unwrap();
+        world.publish(&outbox, [message("k", "second")]).await;
+        go_on.send(()).await.unwrap();
+        sink.wait_for(32, SOON).await;
+        relay.stop().await;
+        in_order(&sink);
+    }
 }
 
-/// A relay that had caught up meets a burst: the first page turns out not to be the last.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_that_appears_between_two_pages_of_a_burst_keeps_its_place() {
-    let Some(world) = World::new(Kind::Postgres).await else {
-        return;
-    };
-    let Backend::Postgres(pool) = &world.backend else {
-        return;
-    };
-    let (outbox, sink) = (Outbox::new(), RecordingSink::new());
-    let (relay, mut is_paused, go_on) = pausing_relay(pool, &outbox, &sink);
-    world.publish(&outbox, [message("warm", "x")]).await;
-    sink.wait_for(1, SOON).await;
-    let mut early = outbox.begin(pool).await.unwrap();
-    outbox.publish(&mut early, message("k", "first")).await.unwrap();
-    let burst = (0..25).map(|n| message(&format!("b{n}"), "x"));
-    outbox
-        .transaction(pool, async |tx| outbox.publish_all(tx, burst).await)
-        .await
-        .unwrap();
+on_servers! {
+    /// A relay that had caught up meets a burst: the first page turns out not to be the last.
+    async fn a_row_that_appears_between_two_pages_of_a_burst_keeps_its_place(kind: Kind) {
+        let Some(world) = World::new(kind).await else {
+            return;
+        };
+        let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+        let (relay, mut is_paused, go_on) = pausing_relay(&world, &outbox, &sink);
+        world.publish(&outbox, [message("warm", "x")]).await;
+        sink.wait_for(1, SOON).await;
+        let mut early = Open::begin(&world.backend, &outbox).await.unwrap();
+        early.publish(&outbox, message("k", "first")).await.unwrap();
+        let burst = (0..25).map(|n| message(&format!("b{n}"), "x"));
+        let mut tx = Open::begin(&world.backend, &outbox).await.unwrap();
+        tx.publish_all(&outbox, burst).await.unwrap();
+        tx.commit().await.unwrap();
 
-    tokio::time::timeout(SOON, is_paused.recv()).await.unwrap();
-    early.commit().await.unwrap();
-    world.publish(&outbox, [message("k", "second")]).await;
-    go_on.send(()).await.unwrap();
-    sink.wait_for(28, SOON).await;
-    relay.stop().await;
-    in_order(&sink);
+        tokio::time::timeout(SOON, is_paused.recv()).await.unwrap();
+        early.commit().await.unwrap();
+        world.publish(&outbox, [message("k", "second")]).await;
+        go_on.send(()).await.unwrap();
+        sink.wait_for(28, SOON).await;
+        relay.stop().await;
+        in_order(&sink);
+    }
 }

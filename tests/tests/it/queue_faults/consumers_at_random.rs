@@ -59,7 +59,7 @@ impl Group {
     }
 }
 
-on_both! {
+on_each! {
     async fn consumers_started_stopped_killed_and_frozen_at_random(kind: Kind) {
         let Some(world) = World::new(kind).await else {
             return;

@@ -8,7 +8,7 @@ use outbox_tests::Verdict;
 use super::appending::Appender;
 use crate::support::{Kind, SOON, World, terminate_consumer};
 
-on_both! {
+on_each! {
     async fn a_frozen_consumer_that_goes_on_can_only_make_duplicates(kind: Kind) {
         let Some(world) = World::new(kind).await else {
             return;

@@ -15,7 +15,7 @@ use crate::support::{Kind, SOON, World, rounds};
 /// Messages a second.
 const RATE: u32 = 1_000;
 
-on_both! {
+on_each! {
     async fn a_burst_is_consumed_at_the_rate_that_was_set(kind: Kind) {
         let Some(world) = World::new(kind).await else {
             return;

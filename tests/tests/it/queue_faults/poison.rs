@@ -7,7 +7,7 @@ use outbox_sqlx::queue::GroupDeadFilter;
 use super::appending::Appender;
 use crate::support::{Kind, SOON, World};
 
-on_both! {
+on_each! {
     async fn a_message_that_aborts_the_process_ends_dead_and_the_others_go_on(kind: Kind) {
         let Some(world) = World::new(kind).await else {
             return;

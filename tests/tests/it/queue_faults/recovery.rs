@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::appending::Appender;
 use crate::support::{Kind, SOON, World, rounds, terminate_consumer};
 
-on_both! {
+on_each! {
     async fn the_queues_of_a_killed_consumer_are_taken_over_when_its_lease_has_run_out(kind: Kind) {
         let Some(world) = World::new(kind).await else {
             return;

@@ -24,13 +24,13 @@ const PURGE_LAG: &str = include_str!("../../sql/mysql/purge_lag.sql");
 const ORDER: &str = include_str!("../../sql/mysql/order.sql");
 const SHARES: &str = include_str!("../../sql/mysql/shares.sql");
 
-/// What a private server has beside the server's defaults: connections. Its redo log has the default's size again, which
-/// the harness makes small.
-const MAX_CONNECTIONS: u32 = 200;
-const REDO_LOG: [(&str, &str); 2] = [
-    ("innodb_log_file_size", "96M"),
-    ("innodb_redo_log_capacity", "100M"),
-];
+/// What a private server has beside the server's defaults: room for the data, and a redo log that doesn't get full in one
+/// round and not in the other. With a default of about 100 MB it does within seconds, and everybody waits for pages to be
+/// written.
+const PRIVATE: [(&str, &str); 2] = [("max_connections", "200"), ("innodb_buffer_pool_size", "1G")];
+/// The size of the redo log has a name on each server.
+const MARIADB_REDO_LOG: (&str, &str) = ("innodb_log_file_size", "2G");
+const MYSQL_REDO_LOG: (&str, &str) = ("innodb_redo_log_capacity", "2G");
 
 /// What is reported of the server, because figures depend on it. Each server has those that it knows.
 const REPORTED: [&str; 10] = [
@@ -153,12 +153,15 @@ impl MysqlServer {
 
 fn start() -> Result<Mysql> {
     let redo_log = match MysqlBinaries::find()?.flavour() {
-        MysqlFlavour::MariaDb => REDO_LOG[0],
-        _ => REDO_LOG[1],
+        MysqlFlavour::MariaDb => MARIADB_REDO_LOG,
+        _ => MYSQL_REDO_LOG,
     };
-    let options = MysqlOptions::new()
-        .setting("max_connections", MAX_CONNECTIONS)
-        .setting(redo_log.0, redo_log.1);
+    let options = PRIVATE
+        .into_iter()
+        .chain([redo_log])
+        .fold(MysqlOptions::new(), |options, (name, value)| {
+            options.setting(name, value)
+        });
     Ok(Mysql::start_with(&options)?)
 }
 
@@ -217,12 +220,7 @@ impl Engine for MySql {
     }
 
     async fn settle_down(pool: &MySqlPool) -> Result<()> {
-        purged(pool).await?;
-        match pool.execute(SETTLE).await {
-            Ok(_) => Ok(()),
-            Err(error) if has_no_right(&error) => Ok(()),
-            Err(error) => Err(error).context("writing the outbox to disk"),
-        }
+        write_out(pool, SETTLE).await
     }
 
     async fn highest(pool: &MySqlPool) -> Result<i64> {
@@ -335,9 +333,20 @@ impl Shared for MySql {
     }
 }
 
+/// Waits until all is purged, and lets the server write tables to disk. Only users with some more privileges may ask for
+/// that; without them it writes when it likes.
+pub(super) async fn write_out(pool: &MySqlPool, statement: &'static str) -> Result<()> {
+    purged(pool).await?;
+    match pool.execute(statement).await {
+        Ok(_) => Ok(()),
+        Err(error) if has_no_right(&error) => Ok(()),
+        Err(error) => Err(error).context("writing tables to disk"),
+    }
+}
+
 /// Waits until what was deleted before is purged, so that it isn't while something is measured. Only users with the
 /// privilege PROCESS can see it; without it purging falls where it falls.
-pub(super) async fn purged(pool: &MySqlPool) -> Result<()> {
+async fn purged(pool: &MySqlPool) -> Result<()> {
     let deadline = clock::now() + PURGED_WITHIN;
     loop {
         let lag: i64 = match sqlx::query_scalar(PURGE_LAG).fetch_one(pool).await {

@@ -29,7 +29,7 @@ const POSTGRES_SESSION: &str =
     "SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 const MYSQL_PAGE: &str = include_str!("../../sql/mysql/page.sql");
 const MYSQL_DELETE: &str = include_str!("../../sql/mysql/delete.sql");
-const MYSQL_SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+pub(super) const MYSQL_SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 const SQLITE_PAGE: &str = include_str!("../../sql/sqlite/page.sql");
 const SQLITE_DELETE: &str = include_str!("../../sql/sqlite/delete.sql");
 

@@ -119,10 +119,10 @@ impl BareInsert for Postgres {
 }
 
 /// The most rows of one statement here; SQLite takes 32,766 parameters, MySQL 65,535.
-const ROWS_MAX: usize = 1_000;
+pub(super) const ROWS_MAX: usize = 1_000;
 
 /// The INSERT of n rows, at n.
-fn many(one: &str) -> Vec<String> {
+pub(super) fn many(one: &str) -> Vec<String> {
     let (insert, row) = one.trim_end().split_once("VALUES ").unwrap_or((one, ""));
     let mut statement = format!("{insert}VALUES {row}");
     let mut all = vec![String::new(), statement.clone()];

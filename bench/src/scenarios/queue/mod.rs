@@ -8,8 +8,8 @@ mod peak;
 mod retained;
 mod throughput;
 
-use anyhow::{Result, bail};
-use sqlx::{Postgres, Sqlite};
+use anyhow::Result;
+use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::cli::{Common, QueueArgs};
 use crate::database::{Kind, Server};
@@ -26,7 +26,7 @@ const BATCH: usize = 1_000;
 pub(crate) async fn run(common: &Common, args: &QueueArgs, server: &mut Server) -> Result<Report> {
     match server.kind() {
         Kind::Postgres => on::<Postgres>(common, args, server).await,
-        Kind::Mysql => bail!("the durable queue is not on MySQL yet"),
+        Kind::Mysql => on::<MySql>(common, args, server).await,
         Kind::Sqlite => on::<Sqlite>(common, args, server).await,
     }
 }

@@ -30,19 +30,24 @@ async fn outsider(pool: &MySqlPool) -> MySqlConnection {
         .unwrap()
 }
 
-/// Waits until as many sessions of this database wait for a lock.
+/// Waits until a session of this database waits for a lock.
 async fn wait_until_waiting(pool: &MySqlPool) {
-    /// The server takes a new picture only when nobody has looked at the last one for a tenth of a second.
+    /// MariaDB takes a new picture only when nobody has looked at the last one for a tenth of a second.
     const NEW_PICTURE: Duration = Duration::from_millis(120);
-    for _ in 0..200 {
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM information_schema.innodb_trx t
-               JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
-              WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()",
-        )
+    // MySQL has a table of locks; MariaDB has one of transactions, which MySQL can't read where a statement holds bytes.
+    let version: String = sqlx::query_scalar("SELECT VERSION()")
         .fetch_one(pool)
         .await
         .unwrap();
+    let waiting = if version.contains("MariaDB") {
+        "SELECT COUNT(*) FROM information_schema.innodb_trx t
+           JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+          WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()"
+    } else {
+        "SELECT COUNT(*) FROM performance_schema.data_locks WHERE lock_status = 'WAITING' AND object_schema = DATABASE()"
+    };
+    for _ in 0..200 {
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(pool).await.unwrap();
         if waiting > 0 {
             return;
         }

@@ -255,7 +255,16 @@ macro_rules! dead_queries {
                 .map(drop)
                 .map_err(OutboxError::database("un-parking a key"))
         }
+    };
+}
 
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
+pub(crate) use dead_queries;
+
+/// Where one statement finds a row and changes it without locking what it only looks at.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+macro_rules! unblock_query {
+    ($folder:literal) => {
         async fn unblock_row(connection: &mut Self::Connection, id: MessageId) -> Result<u64, OutboxError> {
             sqlx::query(sql!($folder, "/unblock.sql"))
                 .bind(id.0)
@@ -266,6 +275,5 @@ macro_rules! dead_queries {
         }
     };
 }
-
-#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
-pub(crate) use dead_queries;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use unblock_query;

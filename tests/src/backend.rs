@@ -89,7 +89,7 @@ impl Backend {
         /// A server that was killed takes a while to come back.
         const PATIENCE: Duration = Duration::from_secs(60);
         if url.starts_with("mysql") {
-            let options = sqlx::mysql::MySqlPoolOptions::new()
+            let options = outbox_sqlx::mysql::pool_options()
                 .max_connections(CONNECTIONS)
                 .acquire_timeout(PATIENCE);
             return Ok(Self::MySql(options.connect(url).await?));

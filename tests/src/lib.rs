@@ -7,6 +7,7 @@ mod open;
 mod queue_backend;
 mod recording;
 mod sink;
+mod statement_proxy;
 mod verdict;
 mod workload;
 
@@ -18,6 +19,7 @@ pub use queue_backend::{
 };
 pub use recording::RecordingSink;
 pub use sink::{JournalSink, SinkRules};
+pub use statement_proxy::{Held, StatementProxy};
 pub use verdict::Verdict;
 pub use workload::{Acknowledged, Workload};
 

@@ -35,6 +35,13 @@ pub(crate) fn run(mut command: Command) -> Result<(ExitStatus, Counts)> {
 }
 
 impl Counts {
+    /// Adds those of another run.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.passed += more.passed;
+        self.failed += more.failed;
+        self.ignored.extend(more.ignored);
+    }
+
     fn note(&mut self, line: &str) {
         if let Some(result) = line.strip_prefix("test result: ") {
             self.passed += number_before(result, " passed");

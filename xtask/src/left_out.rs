@@ -14,6 +14,9 @@ const TESTS_NAMED: usize = 5;
 /// The name under which tests marked `#[ignore]` are listed.
 pub(crate) const IGNORED: &str = "ignored";
 
+/// In place of a test's name where no test was started, because a version of a server can't be had.
+pub(crate) const EVERY_TEST: &str = "every test of this version";
+
 /// What tests wrote down, by what they lacked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
@@ -53,10 +56,20 @@ impl LeftOut {
             .insert(test.to_owned());
     }
 
+    /// Adds what another run left out.
+    pub(crate) fn join(&mut self, more: Self) {
+        for (missing, tests) in more.entries {
+            self.entries.entry(missing).or_default().extend(tests);
+        }
+    }
+
     /// How many tests, of those that count as passed, did not do their work; for the closing line.
     pub(crate) fn among_passed(&self) -> String {
         let own = self.entries.iter().filter(|((name, _), _)| name != IGNORED);
-        let tests: BTreeSet<&String> = own.flat_map(|(_, tests)| tests).collect();
+        let tests: BTreeSet<&String> = own
+            .flat_map(|(_, tests)| tests)
+            .filter(|test| *test != EVERY_TEST)
+            .collect();
         if tests.is_empty() {
             String::new()
         } else {
@@ -143,6 +156,19 @@ mod tests {
         assert_eq!(LeftOut::default().to_string(), "Left out: nothing");
         assert_eq!(LeftOut::default().among_passed(), "");
         assert!(LeftOut::parse("half a line").is_err());
+    }
+
+    #[test]
+    fn a_version_that_can_not_be_had_is_listed_and_is_no_test_that_passed() {
+        let mut left_out = LeftOut::default();
+        let mut version = LeftOut::default();
+        version.add("postgres:14", EVERY_TEST, "no engine");
+        left_out.join(version);
+        assert_eq!(left_out.among_passed(), "");
+        assert_eq!(
+            left_out.to_string(),
+            "Left out:\n  postgres:14: no engine\n    tests: every test of this version"
+        );
     }
 
     #[test]

@@ -3,7 +3,11 @@
 mod apt;
 mod cargo_test;
 mod cli;
+mod containers;
+mod engine;
+mod images;
 mod left_out;
+mod matrix;
 mod servers;
 mod stages;
 mod test_command;

@@ -2,22 +2,25 @@
 
 mod mysql;
 mod postgres;
+mod shared;
 
-use std::path::Path;
+use std::ffi::OsString;
 
 use anyhow::Result;
-use outbox_test_harness::mysql::without_password;
-use outbox_test_harness::requirement::{LeftOut, Source};
-use outbox_test_harness::{HarnessError, Mysql, Postgres};
+use outbox_test_harness::container::protocol::Kind;
+use outbox_test_harness::{Mysql, Postgres};
 
 use crate::apt;
+use crate::containers::Containers;
 
 pub(crate) use mysql::private_mysql;
 pub(crate) use postgres::private_postgres;
+use shared::Shared;
 
 /// The servers of one test run; they end with this value.
 #[derive(Debug)]
 pub(crate) struct Servers {
+    containers: Containers,
     postgres: Shared<Postgres>,
     mysql: Shared<Mysql>,
 }
@@ -26,92 +29,59 @@ impl Servers {
     /// Finds or starts what there is, says what it uses, and installs what is missing if it may. What can't be had is
     /// no error here: the tests that need it write down that they were left out.
     pub(crate) fn provide() -> Result<Self> {
-        postgres::install_missing();
-        mysql::install_missing();
+        let containers = Containers::find()?;
+        let postgres = postgres::provide(&containers)?;
+        let mysql = mysql::provide(&containers)?;
         println!("Servers:");
+        postgres.say();
+        mysql.say();
         Ok(Self {
-            postgres: postgres::provide()?,
-            mysql: mysql::provide()?,
+            containers,
+            postgres,
+            mysql,
         })
     }
 
-    /// Where tests that share a server find it, by environment variable.
-    pub(crate) fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [self.postgres.url(), self.mysql.url()].into_iter().flatten()
+    /// How tests find all this.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let (name, helper) = self.containers.variable();
+        let mut variables = vec![(name, helper.into())];
+        variables.extend(self.postgres.environment());
+        variables.extend(self.mysql.environment());
+        variables
+    }
+
+    /// The same with another image for one kind of server, and one of its servers started. An error says why it can't
+    /// be had.
+    pub(crate) fn in_place_of(&self, kind: Kind, image: &str) -> Result<InPlace> {
+        Ok(match kind {
+            Kind::Postgres => InPlace::Postgres(postgres::in_image(&self.containers, image)?),
+            Kind::Mysql => InPlace::Mysql(mysql::in_image(&self.containers, image)?),
+        })
+    }
+
+    /// The image that a plain run uses; `None` when the server isn't in a container.
+    pub(crate) fn image(&self, kind: Kind) -> Option<&str> {
+        match kind {
+            Kind::Postgres => self.postgres.image.as_deref(),
+            Kind::Mysql => self.mysql.image.as_deref(),
+        }
     }
 }
 
-/// A server that tests share.
+/// A server of another version.
 #[derive(Debug)]
-struct Shared<S> {
-    variable: &'static str,
-    url: Option<String>,
-    _started: Option<S>,
+pub(crate) enum InPlace {
+    Postgres(Shared<Postgres>),
+    Mysql(Shared<Mysql>),
 }
 
-impl<S> Shared<S> {
-    fn url(&self) -> Option<(&'static str, &str)> {
-        Some((self.variable, self.url.as_deref()?))
-    }
-}
-
-/// How one kind of server becomes a shared one.
-struct Kind<'a, S> {
-    /// For people.
-    name: &'a str,
-    /// Where its URL goes.
-    variable: &'static str,
-    /// Starts one; returns its version and URL too.
-    start: &'a dyn Fn() -> Result<(S, String, String)>,
-    /// Whether tests could use the server of that URL.
-    check: &'a dyn Fn(&str) -> Result<()>,
-}
-
-impl<S> Kind<'_, S> {
-    /// A server that the user named must work: falling back to another one would hide the mistake.
-    fn share<B>(&self, source: Result<Source<B>, LeftOut>) -> Result<Shared<S>> {
-        let (url, started) = match source {
-            Ok(Source::Url(url)) => {
-                println!(
-                    "  {}: {}, from {}",
-                    self.name,
-                    without_password(&url),
-                    self.variable
-                );
-                (self.check)(&url)?;
-                (Some(url), None)
-            }
-            Ok(Source::Native(_)) => {
-                let (server, version, url) = (self.start)()?;
-                println!("  {}: {version}, started for this run at {url}", self.name);
-                (Some(url), Some(server))
-            }
-            Ok(_) => anyhow::bail!("a source of {} that xtask doesn't know", self.name),
-            Err(missing) => {
-                println!("  {}: none; {}", self.name, missing.reason);
-                (None, None)
-            }
-        };
-        Ok(Shared {
-            variable: self.variable,
-            url,
-            _started: started,
-        })
-    }
-}
-
-fn say_client(name: &str, found: Result<&Path, &HarnessError>) {
-    match found {
-        Ok(program) => println!("  {name}: {}", program.display()),
-        Err(error) => println!("  {name}: none; {error}"),
-    }
-}
-
-/// What a test gets that wants to harm its server.
-fn say_private(name: &str, found: Result<(&str, &Path), &HarnessError>) {
-    match found {
-        Ok((version, place)) => println!("  {name} that tests may kill: {version} in {}", place.display()),
-        Err(error) => println!("  {name} that tests may kill: none; {error}"),
+impl InPlace {
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        match self {
+            Self::Postgres(shared) => shared.environment(),
+            Self::Mysql(shared) => shared.environment(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask test`.
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
@@ -9,6 +10,7 @@ use outbox_test_harness::{Scratch, environment};
 use crate::cargo_test::{self, Counts};
 use crate::cli::TestArguments;
 use crate::left_out::{self, LeftOut};
+use crate::matrix::{self, Outcome};
 use crate::servers::Servers;
 use crate::stages::Stages;
 use crate::workspace;
@@ -25,11 +27,8 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
 
     let servers = stages.run("servers", Servers::provide)?;
     let test = || {
-        let mut command = cargo_test_command(arguments);
-        command
-            .env(environment::LEFT_OUT, &list)
-            .env(environment::FULL, if arguments.full { "1" } else { "0" });
-        command.envs(servers.urls());
+        let mut command = cargo_test(&arguments.packages);
+        environment(&mut command, arguments, &servers, &list);
         command
     };
     let built = stages.run("build", || {
@@ -38,7 +37,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     if !built.success() {
         bail!("the tests don't compile");
     }
-    let (status, counts) = stages.run("tests", || {
+    let (status, mut counts) = stages.run("tests", || {
         let mut command = test();
         command
             .arg("--")
@@ -46,26 +45,44 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
             .args(&arguments.test_arguments);
         cargo_test::run(command)
     })?;
+    let matrix = if arguments.matrix {
+        stages.run("matrix", || matrix::run(arguments, &servers, &list, &mut counts))?
+    } else {
+        Outcome::default()
+    };
     stages.run("stop", || drop(servers));
 
     let mut left_out = LeftOut::read(&list)?;
+    left_out.join(matrix.left_out);
     for (test, reason) in &counts.ignored {
         left_out.add(left_out::IGNORED, test, reason);
     }
     report(arguments, &counts, &left_out, &stages);
+    if !matrix.failed.is_empty() {
+        bail!("tests failed with {}", matrix.failed.join(", "));
+    }
     verdict(arguments, status, &counts, &left_out)
 }
 
-fn cargo_test_command(arguments: &TestArguments) -> Command {
+/// `cargo test` for these packages, or for all.
+pub(crate) fn cargo_test(packages: &[String]) -> Command {
     let mut command = workspace::cargo();
     command.args(["test", "--all-features", "--no-fail-fast"]);
-    if arguments.packages.is_empty() {
+    if packages.is_empty() {
         command.arg("--workspace");
     }
-    for package in &arguments.packages {
+    for package in packages {
         command.args(["--package", package]);
     }
     command
+}
+
+/// Tells tests what there is, and where to write down what there isn't.
+pub(crate) fn environment(command: &mut Command, arguments: &TestArguments, servers: &Servers, list: &Path) {
+    command
+        .env(environment::LEFT_OUT, list)
+        .env(environment::FULL, if arguments.full { "1" } else { "0" })
+        .envs(servers.environment());
 }
 
 fn report(arguments: &TestArguments, counts: &Counts, left_out: &LeftOut, stages: &Stages) {

@@ -18,13 +18,13 @@ pub(crate) fn postgres(arguments: &WithPostgresArguments) -> Result<ExitCode> {
         PostgresOptions::new(),
         PostgresOptions::setting,
     );
-    let server = servers::private_postgres(&options)?;
+    let server = servers::private_postgres(options)?;
     run(&arguments.command, server.version(), &server.url())
 }
 
 pub(crate) fn mysql(arguments: &WithMysqlArguments) -> Result<ExitCode> {
     let options = with_settings(&arguments.settings, MysqlOptions::new(), MysqlOptions::setting);
-    let server = servers::private_mysql(&options)?;
+    let server = servers::private_mysql(options)?;
     run(&arguments.command, server.version(), &server.url())
 }
 

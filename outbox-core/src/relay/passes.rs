@@ -84,7 +84,7 @@ enum GateState {
     Await(HashSet<String>),
     /// All have ended: one more pass from the old floor, begun after that, sees whatever they left.
     LastPass { begun: bool },
-    /// The mark may be the floor from this time on.
+    /// A pass from the old floor that begins at this time or later sees whatever is still to appear below the mark.
     Age(Instant),
 }
 
@@ -327,7 +327,8 @@ impl Cohort {
             mark,
             state: GateState::Age(at),
         }) = &self.gate
-            && now >= *at
+            // A row that became visible after a page of this pass was read, and before its time was up, is in none.
+            && self.pass_began >= *at
         {
             self.floor = self.floor.max(*mark);
             self.gate = None;
@@ -539,6 +540,30 @@ mod tests {
             assert!(cohort.page(now, QUICK, 200, true, true, FloorRule::Writers));
             assert_eq!(cohort.begin(now, None, FULL), 100, "now it was");
         }
+    }
+
+    #[test]
+    fn where_age_is_the_rule_a_pass_that_began_too_early_does_not_raise_the_floor() {
+        let rule = FloorRule::MaxTransactionAge(Duration::from_secs(60));
+        let at = |seconds| Duration::from_secs(seconds);
+        let now = Instant::now();
+        let mut cohort = Cohort::new(ShardSet::ALL, None);
+        cohort.begin(now, None, FULL);
+        assert_eq!(cohort.need(rule), Need::Horizon);
+        cohort.set_horizon(100, rule);
+        assert_eq!(cohort.need(rule), Need::Page, "nobody is asked who is writing");
+        assert!(cohort.page(now, QUICK, 100, true, true, rule));
+        cohort.begin(now + at(59), None, FULL);
+        assert!(cohort.page(now + at(61), QUICK, 100, true, false, rule));
+        assert_eq!(
+            cohort.floor(),
+            0,
+            "a transaction that began in time may have ended after the page was read"
+        );
+        cohort.begin(now + at(61), None, FULL);
+        assert!(cohort.page(now + at(61), QUICK, 110, true, true, rule));
+        assert_eq!(cohort.floor(), 100);
+        assert_eq!(cohort.begin(now + at(62), None, FULL), 100);
     }
 
     #[test]

@@ -139,6 +139,17 @@ CREATE TABLE IF NOT EXISTS outbox_relay (
     PRIMARY KEY (relay)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 /*!80017 COLLATE utf8mb4_0900_bin */ /*M! COLLATE utf8mb4_nopad_bin */;
 
+-- Written to by a relay before it publishes what it has read: InnoDB shows a transaction to others before its log has
+-- reached the disk, but the log is one, so a later commit that has reached it takes all earlier ones along. Several rows,
+-- so that relays don't meet in one.
+CREATE TABLE IF NOT EXISTS outbox_flush (
+    slot    SMALLINT NOT NULL,
+    flushes BIGINT   NOT NULL DEFAULT 0,
+    PRIMARY KEY (slot)
+) ENGINE = InnoDB;
+
+INSERT IGNORE INTO outbox_flush (slot) SELECT shard FROM outbox_shard;
+
 -- What an ordered publish locks for a key until the transaction ends: one of 1,024 rows, see outbox_lock_key(). They
 -- are locked and never changed.
 CREATE TABLE IF NOT EXISTS outbox_key_slot (

@@ -1,2 +1,2 @@
 -- Removes a group's dead letters. Safe: a step of removing the group, under its lock.
-DELETE FROM outbox_group_dead WHERE group_id = ?1
+DELETE d FROM outbox_group_dead AS d FORCE INDEX (PRIMARY) WHERE d.group_id = ?1

@@ -1,2 +1,2 @@
 -- Forgets a queue's retries, which are below or come again. Safe: in the transaction of queue_seek.
-DELETE FROM outbox_group_retry WHERE group_id = ?1 AND queue_id = ?2
+DELETE r FROM outbox_group_retry AS r FORCE INDEX (PRIMARY) WHERE r.group_id = ?1 AND r.queue_id = ?2

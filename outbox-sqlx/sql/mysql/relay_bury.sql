@@ -6,5 +6,5 @@ SELECT o.id, o.message_id, o.shard, o.topic, o.message_key, o.payload, o.headers
        GREATEST(o.attempts, f.attempts), f.error, f.reason
   FROM JSON_TABLE(?1, '$[*]' COLUMNS (id BIGINT PATH '$[0]', reason VARCHAR(16) PATH '$[1]', attempts INT PATH '$[2]',
                                       error TEXT PATH '$[3]')) AS f
- STRAIGHT_JOIN outbox o ON o.id = f.id
+ STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = f.id
     ON DUPLICATE KEY UPDATE outbox_dead.id = outbox_dead.id

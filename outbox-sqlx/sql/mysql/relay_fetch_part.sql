@@ -14,7 +14,7 @@ SELECT o.id, o.message_id, o.shard, o.topic, o.message_key, o.payload, o.headers
             AND due_at IS NULL
           ORDER BY id
           LIMIT ?4) AS scanned
-  STRAIGHT_JOIN outbox o ON o.id = scanned.id
+  STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = scanned.id
   WHERE CASE WHEN scanned.shard BETWEEN 0 AND 63 THEN (?5 >> scanned.shard) & 1 ELSE ?6 END
     AND scanned.topic NOT IN (SELECT x.topic FROM JSON_TABLE(?8, '$[*]' COLUMNS (topic VARCHAR(255) PATH '$')) AS x)
     AND (scanned.message_key IS NULL

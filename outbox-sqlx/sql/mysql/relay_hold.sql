@@ -3,7 +3,7 @@
 -- still there; attempts never fall.
 UPDATE JSON_TABLE(?1, '$[*]' COLUMNS (id BIGINT PATH '$[0]', hold SMALLINT PATH '$[1]', delay BIGINT PATH '$[2]',
                                       attempts INT PATH '$[3]', error TEXT PATH '$[4]')) AS f
- STRAIGHT_JOIN outbox o ON o.id = f.id
+ STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = f.id
    SET o.hold = f.hold,
        o.due_at = UTC_TIMESTAMP(6) + INTERVAL f.delay MICROSECOND,
        o.attempts = GREATEST(o.attempts, f.attempts),

@@ -2,5 +2,5 @@
 -- relays that believe to own them and operators touch rows that are there.
 SELECT o.id
   FROM JSON_TABLE(?1, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
- STRAIGHT_JOIN outbox o ON o.id = wanted.id
+ STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = wanted.id
    FOR UPDATE

@@ -3,6 +3,6 @@
 -- Safe from deadlock with another of its kind: the list is sorted, and that is the order of the locks.
 SELECT s.shard, s.epoch
   FROM JSON_TABLE(?2, '$[*]' COLUMNS (shard SMALLINT PATH '$')) AS wanted
- STRAIGHT_JOIN outbox_shard s ON s.shard = wanted.shard
+ STRAIGHT_JOIN outbox_shard s FORCE INDEX (PRIMARY) ON s.shard = wanted.shard
  WHERE s.owner = ?1
   LOCK IN SHARE MODE

@@ -5,5 +5,5 @@ INSERT INTO outbox_dead
 SELECT o.id, o.message_id, o.shard, o.topic, o.message_key, o.payload, o.headers, o.created_at, o.attempts,
        o.last_error, 'parked'
   FROM JSON_TABLE(?1, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
- STRAIGHT_JOIN outbox o ON o.id = wanted.id
+ STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = wanted.id
     ON DUPLICATE KEY UPDATE outbox_dead.id = outbox_dead.id

@@ -8,5 +8,5 @@ SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
     wait_timeout = 60,
     net_read_timeout = 30,
     net_write_timeout = 30
-    /*M! , max_statement_time = 30, in_predicate_conversion_threshold = 0 */
+    /*M! , max_statement_time = 30, idle_transaction_timeout = 30, in_predicate_conversion_threshold = 0 */
     /*!80000 , max_execution_time = 30000, information_schema_stats_expiry = 0 */

@@ -4,5 +4,5 @@ UPDATE (SELECT CASE WHEN shard BETWEEN 0 AND 63 THEN shard ELSE 0 END AS shard, 
           FROM outbox_dead
          WHERE topic = ?1 AND message_key = ?2
          GROUP BY 1) AS first
- STRAIGHT_JOIN outbox_shard s ON s.shard = first.shard
+ STRAIGHT_JOIN outbox_shard s FORCE INDEX (PRIMARY) ON s.shard = first.shard
    SET s.rewind_to = LEAST(COALESCE(s.rewind_to, first.id), first.id)

@@ -1,11 +1,9 @@
--- Frees the queues of members that are gone, and counts it as a death: they did not give them back. What they may have
--- had in hand is at most $2 messages above the cursor. Safe: run under the group's lock.
-UPDATE outbox_group_queue AS g
-   SET owner = NULL,
-       deaths = g.deaths + 1,
-       suspect_to = max(g.suspect_to, min(g.read_offset + $2, q.next_offset))
-  FROM outbox_queue q
- WHERE q.id = g.queue_id
-   AND g.group_id = $1
+-- Queues whose owners are gone without giving them back, and where each ends. Safe: reads only, under the group's lock, so
+-- what has no member now gets none meanwhile.
+SELECT g.queue_id, q.next_offset
+  FROM outbox_group_queue g
+  JOIN outbox_queue q ON q.id = g.queue_id
+ WHERE g.group_id = $1
    AND g.owner IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM outbox_group_member m WHERE m.group_id = g.group_id AND m.member = g.owner)
+ ORDER BY g.queue_id

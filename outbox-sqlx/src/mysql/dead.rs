@@ -93,4 +93,20 @@ impl DeadDatabase for MySql {
         }
         Ok(0)
     }
+
+    async fn unblock_row(connection: &mut MySqlConnection, id: MessageId) -> Result<u64, OutboxError> {
+        let failed = || OutboxError::database("unblocking a message");
+        // Apart, because a subquery of an UPDATE locks what it looks at.
+        let found: Option<i64> = sqlx::query_scalar(sql!("mysql/blocked_find_row.sql"))
+            .bind(id.0)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failed())?;
+        let Some(row) = found else { return Ok(0) };
+        let done = query!(sql!("mysql/unblock.sql"), row)
+            .execute(connection)
+            .await
+            .map_err(failed())?;
+        Ok(done.rows_affected())
+    }
 }

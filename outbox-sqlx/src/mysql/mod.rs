@@ -5,14 +5,18 @@
 //! it finds and no gaps between them, so that the application's inserts never wait for it.
 
 mod dead;
+mod durability;
 mod enqueue;
 mod migrate;
 pub(crate) mod numbered;
+mod pool;
 mod purge;
 mod tx;
 
+pub use durability::{Durability, check_durability};
 pub(crate) use enqueue::statement_length;
 pub(crate) use migrate::migrate_alone;
+pub use pool::pool_options;
 pub(crate) use tx::BEGIN_OWN;
 
 // Error numbers that both servers use.

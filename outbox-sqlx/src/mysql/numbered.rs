@@ -97,9 +97,15 @@ mod tests {
     #[test]
     fn a_file_may_have_several_statements() {
         let parsed = parse("UPDATE t SET a = ';' WHERE b = ?2;\nSELECT ?1, ?2");
-        assert_eq!((&*parsed.sql, &*parsed.order), ("UPDATE t SET a = ';' WHERE b = ?", &[1][..]));
+        assert_eq!(
+            (&*parsed.sql, &*parsed.order),
+            ("UPDATE t SET a = ';' WHERE b = ?", &[1][..])
+        );
         let then = parsed.then.unwrap();
-        assert_eq!((&*then.sql, &*then.order, &then.then), ("SELECT ?, ?", &[0, 1][..], &None));
+        assert_eq!(
+            (&*then.sql, &*then.order, &then.then),
+            ("SELECT ?, ?", &[0, 1][..], &None)
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 use outbox_core::{MessageId, Shard};
 use sqlx::{PgConnection, Postgres};
 
-use crate::dead_database::{DeadDatabase, dead_queries};
+use crate::dead_database::{DeadDatabase, dead_queries, unblock_query};
 use crate::error::OutboxError;
 use crate::sql::sql;
 
 impl DeadDatabase for Postgres {
     dead_queries!("postgres");
+    unblock_query!("postgres");
 
     async fn redrive_row(connection: &mut PgConnection, row: i64) -> Result<u64, OutboxError> {
         let count: i64 = sqlx::query_scalar(sql!("postgres/redrive.sql"))

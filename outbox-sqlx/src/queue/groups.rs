@@ -12,6 +12,7 @@ const CREATE: Statement = statement!("queue_group_create");
 const FIND: Statement = statement!("queue_group_find");
 const LOCK: Statement = statement!("queue_group_lock");
 const TELL: Statement = statement!("queue_group_tell");
+const OF_TOPIC: Statement = statement!("queue_topic_groups");
 const PAUSE: Statement = statement!("queue_group_pause");
 const LIST: Statement = statement!("queue_group_list");
 // The places before what owners write down under their locks: who settles is waited for, and finds nothing after.
@@ -114,6 +115,18 @@ pub(super) async fn lock<DB: QueueDatabase>(
 /// Makes the group's members look.
 pub(super) async fn tell<DB: QueueDatabase>(connection: &mut DB::Connection, group: i64) -> sqlx::Result<()> {
     DB::execute(connection, TELL, args![group]).await.map(drop)
+}
+
+/// Makes the members of all groups of a topic look, and locks these groups to the end of the transaction.
+pub(super) async fn tell_all<DB: QueueDatabase>(
+    connection: &mut DB::Connection,
+    topic: i64,
+) -> sqlx::Result<()> {
+    // One by one and not by a statement that looks for them: that would wait for other topics' groups on its way.
+    for row in DB::rows(connection, OF_TOPIC, args![topic]).await? {
+        tell::<DB>(connection, row.int(0)?).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn pause<DB: QueueDatabase>(

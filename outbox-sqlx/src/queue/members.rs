@@ -22,6 +22,7 @@ const MEMBERS: Statement = statement!("queue_members");
 const SEEN: Statement = statement!("queue_seen");
 const LOOK: Statement = statement!("queue_group_look");
 const ORPHANS: Statement = statement!("queue_orphans");
+const FREE: Statement = statement!("queue_free");
 const SHARES: Statement = statement!("queue_shares");
 const CLAIM: Statement = statement!("queue_claim");
 const RELEASE: Statement = statement!("queue_release");
@@ -143,8 +144,8 @@ pub(super) async fn share_out<DB: QueueDatabase>(
         ..Shares::default()
     };
     let expired = DB::execute(&mut tx, EXPIRE, args![group]).await?;
-    let orphans = DB::execute(&mut tx, ORPHANS, args![group, WINDOW_ROWS]).await?;
-    if expired + orphans > 0 {
+    let orphans = free_orphans::<DB>(&mut tx, group).await?;
+    if expired > 0 || orphans > 0 {
         groups::tell::<DB>(&mut tx, group).await?;
     }
     let members = members::<DB>(&mut tx, group).await?;
@@ -179,6 +180,20 @@ pub(super) async fn share_out<DB: QueueDatabase>(
     }
     tx.commit().await?;
     Ok(Some(shares))
+}
+
+/// Frees the queues of members that are gone. Returns how many.
+async fn free_orphans<DB: QueueDatabase>(connection: &mut DB::Connection, group: i64) -> sqlx::Result<usize> {
+    // Looked for before anything is changed: an UPDATE that looks for them waits for owners that are well.
+    let mut orphans: Vec<(i64, i64)> = Vec::new();
+    for row in DB::rows(connection, ORPHANS, args![group]).await? {
+        orphans.push((row.int(0)?, row.int(1)?));
+    }
+    if !orphans.is_empty() {
+        let list = serde_json::json!(orphans).to_string();
+        DB::execute(connection, FREE, args![group, WINDOW_ROWS, &list]).await?;
+    }
+    Ok(orphans.len())
 }
 
 /// Takes free queues.

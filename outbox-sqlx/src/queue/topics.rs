@@ -8,6 +8,7 @@ use sqlx::Pool;
 
 use super::database::QueueDatabase;
 use super::error::QueueError;
+use super::groups;
 use super::statement::{Statement, args, statement};
 
 const FIND: Statement = statement!("queue_topic_find");
@@ -19,7 +20,6 @@ const GROW_LOCK: Statement = statement!("queue_grow_lock");
 const GROW_ADD: Statement = statement!("queue_grow_add");
 const GROW_SIBLINGS: Statement = statement!("queue_grow_siblings");
 const GROW_GROUPS: Statement = statement!("queue_grow_groups");
-const GROW_TELL: Statement = statement!("queue_grow_tell");
 
 /// How many queues a topic has that was not declared.
 pub(super) const DEFAULT_QUEUES: u32 = 8;
@@ -174,7 +174,7 @@ async fn grow_in<DB: QueueDatabase>(
         });
     };
     // The groups first, as everywhere.
-    DB::execute(connection, GROW_TELL, args![topic.id])
+    groups::tell_all::<DB>(connection, topic.id)
         .await
         .map_err(failed())?;
     let rows = DB::rows(connection, GROW_LOCK, args![topic.id])
@@ -217,12 +217,15 @@ async fn grow_in<DB: QueueDatabase>(
     for (statement, arguments) in [
         (GROW_SIBLINGS, args![topic.id, i64::from(queues)] as &[_]),
         (GROW_GROUPS, args![topic.id]),
-        (GROW_TELL, args![topic.id]),
     ] {
         DB::execute(connection, statement, arguments)
             .await
             .map_err(failed())?;
     }
+    // Again, for a group that registered before the queues were locked.
+    groups::tell_all::<DB>(connection, topic.id)
+        .await
+        .map_err(failed())?;
     Ok(true)
 }
 

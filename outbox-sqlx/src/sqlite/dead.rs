@@ -1,7 +1,7 @@
 use outbox_core::{MessageId, Shard};
 use sqlx::{Sqlite, SqliteConnection};
 
-use crate::dead_database::{DeadDatabase, dead_queries};
+use crate::dead_database::{DeadDatabase, dead_queries, unblock_query};
 use crate::error::OutboxError;
 use crate::sql::sql;
 
@@ -9,6 +9,7 @@ use crate::sql::sql;
 // between them: the transaction holds the write lock from its beginning.
 impl DeadDatabase for Sqlite {
     dead_queries!("sqlite");
+    unblock_query!("sqlite");
 
     async fn redrive_row(connection: &mut SqliteConnection, row: i64) -> Result<u64, OutboxError> {
         let mut count = 0;

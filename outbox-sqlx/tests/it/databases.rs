@@ -3,8 +3,11 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, SqlitePool};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, MySqlConnection, MySqlPool, PgConnection, PgPool, SqlitePool,
+};
 
 use crate::proxy::Proxy;
 
@@ -71,9 +74,14 @@ pub(crate) async fn empty_postgres(connections: u32) -> Option<PgPool> {
 /// Like [`postgres_pool`], for tests that count polls: through a [`Proxy`].
 pub(crate) async fn distant_postgres_pool(connections: u32) -> Option<PgPool> {
     let direct = postgres_pool(1).await?;
-    let proxy = Proxy::start((*direct.connect_options()).clone()).await;
+    let server = (*direct.connect_options()).clone();
+    let proxy = Proxy::start(server.get_host(), server.get_port()).await;
     let pool = PgPoolOptions::new().max_connections(connections);
-    Some(pool.connect_with(proxy.options()).await.unwrap())
+    Some(
+        pool.connect_with(server.host("127.0.0.1").port(proxy.port()))
+            .await
+            .unwrap(),
+    )
 }
 
 /// A connection outside of the pool, which sees only what was committed.
@@ -81,8 +89,84 @@ pub(crate) async fn outsider(pool: &PgPool) -> PgConnection {
     PgConnection::connect_with(&pool.connect_options()).await.unwrap()
 }
 
-/// The same test on SQLite and on Postgres, with SQL that both understand.
-macro_rules! on_both {
+/// A migrated MySQL or MariaDB database of its own with a pool of at most `connections`; `None` without a server.
+pub(crate) async fn mysql_pool(connections: u32) -> Option<MySqlPool> {
+    let pool = empty_mysql(connections).await?;
+    outbox_sqlx::migrate(&pool).await.unwrap();
+    Some(pool)
+}
+
+/// A migrated MySQL or MariaDB database.
+pub(crate) async fn mysql() -> Option<MySqlPool> {
+    mysql_pool(8).await
+}
+
+/// A MySQL or MariaDB database without tables.
+pub(crate) async fn empty_mysql(connections: u32) -> Option<MySqlPool> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let Ok(url) = std::env::var("OUTBOX_TEST_MYSQL_URL") else {
+        eprintln!("left out: OUTBOX_TEST_MYSQL_URL is not set");
+        return None;
+    };
+    let name = format!(
+        "outbox_sqlx_{}_{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let options = MySqlConnectOptions::from_str(&url).unwrap();
+    let mut admin = MySqlConnection::connect_with(&options).await.unwrap();
+    for sql in [
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("CREATE DATABASE {name}"),
+    ] {
+        admin.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    let pool = outbox_sqlx::mysql::pool_options()
+        .max_connections(connections)
+        .connect_with(options.database(&name))
+        .await
+        .unwrap();
+    Some(pool)
+}
+
+/// Like [`mysql_pool`], for tests that count polls: through a [`Proxy`].
+pub(crate) async fn distant_mysql_pool(connections: u32) -> Option<MySqlPool> {
+    let direct = mysql_pool(1).await?;
+    let server = (*direct.connect_options()).clone();
+    let proxy = Proxy::start(server.get_host(), server.get_port()).await;
+    let pool = outbox_sqlx::mysql::pool_options().max_connections(connections);
+    Some(
+        pool.connect_with(server.host("127.0.0.1").port(proxy.port()))
+            .await
+            .unwrap(),
+    )
+}
+
+/// What a test says in each dialect.
+pub(crate) trait Speaks {
+    fn say<'a>(&self, sqlite: &'a str, postgres: &'a str, mysql: &'a str) -> &'a str;
+}
+
+impl Speaks for SqlitePool {
+    fn say<'a>(&self, sqlite: &'a str, _: &'a str, _: &'a str) -> &'a str {
+        sqlite
+    }
+}
+
+impl Speaks for PgPool {
+    fn say<'a>(&self, _: &'a str, postgres: &'a str, _: &'a str) -> &'a str {
+        postgres
+    }
+}
+
+impl Speaks for MySqlPool {
+    fn say<'a>(&self, _: &'a str, _: &'a str, mysql: &'a str) -> &'a str {
+        mysql
+    }
+}
+
+/// The same test on each database, with SQL that all understand.
+macro_rules! on_each {
     ($(#[$doc:meta])* async fn $name:ident($pool:ident) $body:block) => {
         $(#[$doc])*
         mod $name {
@@ -100,7 +184,13 @@ macro_rules! on_both {
                 let Some($pool) = crate::databases::postgres().await else { return };
                 $body
             }
+
+            #[tokio::test]
+            async fn mysql() {
+                let Some($pool) = crate::databases::mysql().await else { return };
+                $body
+            }
         }
     };
 }
-pub(crate) use on_both;
+pub(crate) use on_each;

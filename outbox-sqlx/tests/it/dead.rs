@@ -3,7 +3,7 @@ use outbox_sqlx::{OutboxDatabase, OutboxError, dead};
 use sqlx::{AssertSqlSafe, Executor, Pool};
 use uuid::Uuid;
 
-use crate::databases::on_both;
+use crate::databases::on_each;
 
 pub(crate) fn id(n: u128) -> MessageId {
     MessageId(Uuid::from_u128(n))
@@ -18,10 +18,12 @@ where
     for (row, topic, key, reason) in letters {
         let shard = outbox_core::Shard::of(topic, *key, id(*row as u128)).number();
         let key = key.map_or("NULL".to_owned(), |key| format!("'{key}'"));
-        let (uuid, bytes, now) = match std::any::type_name::<DB>().contains("Sqlite") {
-            true => (format!("x'{row:032x}'"), format!("x'{row:02x}'"), "1000000"),
-            false => (
-                format!("'{:032x}'", row),
+        let (uuid, bytes) = (format!("x'{row:032x}'"), format!("x'{row:02x}'"));
+        let (uuid, bytes, now) = match DB::NAME {
+            "SQLite" => (uuid, bytes, "1000000"),
+            "MySQL" => (uuid, bytes, "'1970-01-01 00:00:01'"),
+            _ => (
+                format!("'{row:032x}'"),
                 format!(r"'\x{row:02x}'"),
                 "'1970-01-01 00:00:01Z'",
             ),
@@ -45,7 +47,7 @@ macro_rules! scalar {
     }};
 }
 
-on_both! {
+on_each! {
     async fn letters_are_listed_in_pages_and_shown(pool) {
         bury(&pool, &[(1, "a", Some("k"), "skipped"), (2, "b", None, "invalid"), (3, "a", Some("l"), "parked"), (4, "a", Some("k"), "skipped")]).await;
         pool.execute("INSERT INTO outbox_parked (topic, message_key, shard, error) VALUES ('a', 'l', 0, 'no'), ('a', 'm', 0, NULL), ('b', 'a', 0, NULL)").await.unwrap();
@@ -78,7 +80,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn a_redrive_gives_the_message_back_as_it_was(pool) {
         bury(&pool, &[(5, "a", Some("k"), "skipped"), (6, "a", None, "skipped")]).await;
         let shard = outbox_core::Shard::of("a", Some("k"), id(0)).number();
@@ -105,7 +107,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn a_parked_key_comes_back_as_a_whole(pool) {
         bury(&pool, &[(7, "a", Some("k"), "parked"), (8, "a", Some("l"), "parked"), (9, "a", Some("k"), "parked")]).await;
         pool.execute("INSERT INTO outbox_parked (topic, message_key, shard) VALUES ('a', 'k', 0), ('a', 'l', 0)").await.unwrap();
@@ -129,7 +131,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     /// Foreign code chose a shard that is none: it counts as 0 everywhere.
     async fn a_foreign_shard_rewinds_shard_0(pool) {
         bury(&pool, &[(7, "a", Some("k"), "skipped"), (8, "a", Some("k"), "skipped")]).await;
@@ -142,7 +144,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     /// A row that is in both tables, as two settlers of one row may leave it, does not fail for ever.
     async fn a_redrive_of_what_is_there_already_just_ends(pool) {
         bury(&pool, &[(1, "a", Some("k"), "skipped")]).await;
@@ -153,7 +155,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn what_is_discarded_is_remembered(pool) {
         bury(&pool, &[(1, "a", Some("k"), "skipped")]).await;
         assert!(matches!(dead::discard(&pool, id(1), "  ", "me").await, Err(OutboxError::ReasonEmpty)));
@@ -167,7 +169,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn blocked_messages_are_unblocked_or_discarded(pool) {
         for n in 1..=3 {
             let outbox = outbox_sqlx::Outbox::new();

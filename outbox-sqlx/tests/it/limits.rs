@@ -4,7 +4,7 @@ use outbox_core::{Event, IntoMessage, Limits, Message, MessageBuilder};
 use outbox_sqlx::{Outbox, OutboxError};
 use sqlx::Connection;
 
-use crate::databases::on_both;
+use crate::databases::on_each;
 
 /// What can't be serialized: a map whose keys are not text.
 #[derive(serde::Serialize)]
@@ -59,7 +59,7 @@ fn assert_says<T: std::fmt::Debug>(result: Result<T, OutboxError>, text: &str) {
     assert!(!error.is_retryable());
 }
 
-on_both! {
+on_each! {
     async fn bad_input_is_refused_by_name_and_nothing_is_written(pool) {
         let outbox = outbox();
         let mut tx = outbox.begin(&pool).await.unwrap();
@@ -84,7 +84,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn a_connection_must_be_in_a_transaction(pool) {
         let outbox = outbox();
         let mut connection = pool.acquire().await.unwrap();

@@ -1,7 +1,7 @@
 //! One binary, so that it is linked once.
 //!
-//! SQLite needs nothing. Postgres tests need a server, whose URL is in `OUTBOX_TEST_POSTGRES_URL`; each test
-//! makes a database of its own there.
+//! SQLite needs nothing. The others need servers, whose URLs are in `OUTBOX_TEST_POSTGRES_URL` and
+//! `OUTBOX_TEST_MYSQL_URL` (MySQL or MariaDB); each test makes a database of its own there.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod begin;
@@ -13,6 +13,7 @@ mod durability;
 mod foreign;
 mod limits;
 mod maintenance;
+mod mysql;
 mod notifier;
 mod ordered;
 #[path = "../support/proxy.rs"]

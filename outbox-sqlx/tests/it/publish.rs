@@ -1,26 +1,33 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use outbox_core::{Event, Headers, Message, MessageId, Shard};
+use outbox_core::{Event, Headers, Message, Shard};
 use outbox_sqlx::Outbox;
 use uuid::Uuid;
 
-use crate::databases::on_both;
+use sqlx::AssertSqlSafe;
+
+use crate::databases::{Speaks, on_each};
 
 type Row = (
     i64,
     Uuid,
-    i32,
+    i16,
     String,
     Option<String>,
     Vec<u8>,
     String,
     bool,
-    i32,
+    i16,
     i32,
 );
 
-const ROWS: &str = "SELECT id, message_id, CAST(shard AS int), topic, message_key, payload, \
-    CAST(headers AS text), due_at IS NOT NULL, CAST(hold AS int), attempts FROM outbox ORDER BY id";
+fn rows(pool: &impl Speaks) -> AssertSqlSafe<String> {
+    let text = pool.say("TEXT", "TEXT", "CHAR");
+    AssertSqlSafe(format!(
+        "SELECT id, message_id, shard, topic, message_key, payload, \
+         CAST(headers AS {text}), due_at IS NOT NULL, hold, attempts FROM outbox ORDER BY id"
+    ))
+}
 
 #[derive(serde::Serialize)]
 struct Placed {
@@ -35,7 +42,7 @@ impl Event for Placed {
     }
 }
 
-on_both! {
+on_each! {
     async fn a_message_is_a_row_of_the_transaction(pool) {
         let outbox = Outbox::new();
         let mut tx = outbox.begin(&pool).await.unwrap();
@@ -47,24 +54,24 @@ on_both! {
         let late = outbox.publish(&mut *tx, late).await.unwrap();
         tx.commit().await.unwrap();
 
-        let rows: Vec<Row> = sqlx::query_as(ROWS).fetch_all(&pool).await.unwrap();
-        assert_eq!(rows.len(), 3);
-        let (_, id, shard, topic, key, payload, headers, delayed, hold, attempts) = &rows[0];
+        let found: Vec<Row> = sqlx::query_as(rows(&pool)).fetch_all(&pool).await.unwrap();
+        assert_eq!(found.len(), 3);
+        let (_, id, shard, topic, key, payload, headers, delayed, hold, attempts) = &found[0];
         assert_eq!(*id, plain.0);
-        assert_eq!(*shard, i32::from(Shard::of("orders.placed", Some("o-1"), plain).number()));
+        assert_eq!(*shard, i16::from(Shard::of("orders.placed", Some("o-1"), plain).number()));
         assert_eq!((topic.as_str(), key.as_deref()), ("orders.placed", Some("o-1")));
         assert_eq!(payload, br#"{"order":"o-1","total":7}"#);
         assert_eq!((headers.as_str(), *delayed, *hold, *attempts), ("{}", false, 0, 0));
-        assert_eq!((rows[1].1, rows[1].4.as_deref()), (keyless.0, None));
-        assert_eq!(rows[1].5, [0, 255, 39]);
-        let headers = Headers::from_json(&rows[1].6).unwrap();
+        assert_eq!((found[1].1, found[1].4.as_deref()), (keyless.0, None));
+        assert_eq!(found[1].5, [0, 255, 39]);
+        let headers = Headers::from_json(&found[1].6).unwrap();
         assert_eq!(headers.get("tenant"), Some("é\"x"));
         assert_eq!(headers.get("content-type"), Some("application/octet-stream"));
-        assert_eq!((rows[2].1, rows[2].7), (late.0, true));
+        assert_eq!((found[2].1, found[2].7), (late.0, true));
     }
 }
 
-on_both! {
+on_each! {
     async fn what_rolls_back_was_never_published(pool) {
         let outbox = Outbox::new();
         let mut tx = outbox.begin(&pool).await.unwrap();
@@ -79,7 +86,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     /// Of every length that a statement's size could get wrong, with and without headers and delays.
     async fn many_are_written_in_their_order(pool) {
         let outbox = Outbox::new();
@@ -98,11 +105,11 @@ on_both! {
                 let mut tx = outbox.begin(&pool).await.unwrap();
                 let ids = outbox.publish_all(&mut tx, messages.clone()).await.unwrap();
                 tx.commit().await.unwrap();
-                let rows: Vec<Row> = sqlx::query_as(ROWS).fetch_all(&pool).await.unwrap();
-                assert_eq!(rows.len(), count);
-                for ((row, message), id) in rows.iter().zip(&messages).zip(&ids) {
+                let found: Vec<Row> = sqlx::query_as(rows(&pool)).fetch_all(&pool).await.unwrap();
+                assert_eq!(found.len(), count);
+                for ((row, message), id) in found.iter().zip(&messages).zip(&ids) {
                     assert_eq!((row.1, *id), (message.id().0, message.id()));
-                    assert_eq!(row.2, i32::from(message.shard().number()));
+                    assert_eq!(row.2, i16::from(message.shard().number()));
                     assert_eq!(row.4.as_deref(), message.key());
                     assert_eq!(row.5, &message.payload()[..]);
                     assert_eq!(&Headers::from_json(&row.6).unwrap(), message.headers());
@@ -111,25 +118,6 @@ on_both! {
             }
         }
     }
-}
-
-/// Microseconds since 1970, as SQLite stores them and Postgres computes them.
-async fn due_at(pool: &sqlx::SqlitePool, id: MessageId) -> Option<i64> {
-    sqlx::query_scalar("SELECT due_at FROM outbox WHERE message_id = ?")
-        .bind(id.0)
-        .fetch_one(pool)
-        .await
-        .unwrap()
-}
-
-async fn due_at_postgres(pool: &sqlx::PgPool, id: MessageId) -> Option<i64> {
-    sqlx::query_scalar(
-        "SELECT (extract(epoch FROM due_at) * 1000000)::bigint FROM outbox WHERE message_id = $1",
-    )
-    .bind(id.0)
-    .fetch_one(pool)
-    .await
-    .unwrap()
 }
 
 /// Four messages: delayed by a minute, due at a time, due before 1970, due after no time at all.
@@ -156,65 +144,45 @@ fn check_due(now: i64, due: &[Option<i64>]) {
     assert_eq!(due[2..], [None, None]);
 }
 
-#[tokio::test]
-async fn due_times_are_the_databases_on_sqlite() {
-    let pool = crate::databases::sqlite().await;
-    let outbox = Outbox::new();
-    for batch in [1, 4] {
-        let (now, messages) = due_messages();
-        let mut tx = outbox.begin(&pool).await.unwrap();
-        for messages in messages.chunks(batch) {
-            outbox.publish_all(&mut tx, messages.to_vec()).await.unwrap();
+on_each! {
+    async fn due_times_are_the_databases(pool) {
+        // Microseconds since 1970, as SQLite stores them and the others compute them.
+        let micros = pool.say(
+            "due_at",
+            "(extract(epoch FROM due_at) * 1000000)::bigint",
+            "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', due_at)",
+        );
+        let outbox = Outbox::new();
+        for batch in [1, 4] {
+            sqlx::query("DELETE FROM outbox").execute(&pool).await.unwrap();
+            let (now, messages) = due_messages();
+            let mut tx = outbox.begin(&pool).await.unwrap();
+            for messages in messages.chunks(batch) {
+                outbox.publish_all(&mut tx, messages.to_vec()).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            let due = format!("SELECT {micros} FROM outbox ORDER BY id");
+            let due: Vec<Option<i64>> = sqlx::query_scalar(AssertSqlSafe(due)).fetch_all(&pool).await.unwrap();
+            check_due(now, &due);
         }
-        tx.commit().await.unwrap();
-        let mut due = Vec::new();
-        for message in &messages {
-            due.push(due_at(&pool, message.id()).await);
-        }
-        check_due(now, &due);
     }
 }
 
-#[tokio::test]
-async fn due_times_are_the_databases_on_postgres() {
-    let Some(pool) = crate::databases::postgres().await else {
-        return;
-    };
-    let outbox = Outbox::new();
-    for batch in [1, 4] {
-        let (now, messages) = due_messages();
+on_each! {
+    /// Statements of a few MiB at most: a batch of larger content is cut, and is still all or nothing.
+    async fn large_batches_are_cut(pool) {
+        let outbox = Outbox::new();
+        let messages = || (0..20_u8).map(|n| Message::builder("t").payload(vec![n; 1024 * 1024], "x/y"));
         let mut tx = outbox.begin(&pool).await.unwrap();
-        for messages in messages.chunks(batch) {
-            outbox.publish_all(&mut tx, messages.to_vec()).await.unwrap();
-        }
+        outbox.publish_all(&mut tx, messages()).await.unwrap();
         tx.commit().await.unwrap();
-        let mut due = Vec::new();
-        for message in &messages {
-            due.push(due_at_postgres(&pool, message.id()).await);
-        }
-        check_due(now, &due);
+        let payloads: Vec<Vec<u8>> = sqlx::query_scalar("SELECT payload FROM outbox ORDER BY id").fetch_all(&pool).await.unwrap();
+        let firsts: Vec<u8> = payloads.iter().map(|payload| payload[0]).collect();
+        assert_eq!(firsts, (0..20).collect::<Vec<_>>());
     }
 }
 
-/// Statements of at most 8 MiB: a batch of larger content is cut, and is still all or nothing.
-#[tokio::test]
-async fn large_batches_are_cut_on_postgres() {
-    let Some(pool) = crate::databases::postgres().await else {
-        return;
-    };
-    let outbox = Outbox::new();
-    let messages = || (0..20).map(|n| Message::builder("t").payload(vec![n; 1024 * 1024], "x/y"));
-    let mut tx = outbox.begin(&pool).await.unwrap();
-    outbox.publish_all(&mut tx, messages()).await.unwrap();
-    tx.commit().await.unwrap();
-    let firsts: Vec<i32> = sqlx::query_scalar("SELECT get_byte(payload, 0) FROM outbox ORDER BY id")
-        .fetch_all(&pool)
-        .await
-        .unwrap();
-    assert_eq!(firsts, (0..20).collect::<Vec<_>>());
-}
-
-on_both! {
+on_each! {
     async fn a_publish_arms_the_relays_signal(pool) {
         let outbox = Outbox::new();
         assert!(!outbox.waker().is_armed());

@@ -2,13 +2,13 @@ use outbox_core::Message;
 use outbox_sqlx::{Dialect, Outbox, OutboxError, check_schema, migrate, schema_sql};
 use sqlx::{Executor, PgPool, SqlitePool};
 
-use crate::databases::on_both;
+use crate::databases::on_each;
 
 async fn empty_sqlite() -> SqlitePool {
     outbox_sqlx::sqlite::open("sqlite::memory:").await.unwrap()
 }
 
-on_both! {
+on_each! {
     async fn migrating_again_changes_nothing(pool) {
         let outbox = Outbox::new();
         outbox.transaction(&pool, async |tx| outbox.publish(tx, Message::builder("t")).await).await.unwrap();
@@ -21,7 +21,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn another_version_is_named(pool) {
         pool.execute("UPDATE outbox_schema SET version = 99 WHERE version = 2").await.unwrap();
         for refused in [check_schema(&pool).await, migrate(&pool).await] {
@@ -36,7 +36,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn states_are_visible(pool) {
         let outbox = Outbox::new();
         let mut tx = outbox.begin(&pool).await.unwrap();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use outbox_core::Message;
 use outbox_sqlx::{Outbox, OutboxError};
-use sqlx::{Executor, PgConnection, SqliteConnection};
+use sqlx::{Executor, MySqlConnection, PgConnection, SqliteConnection};
 
-use crate::databases::on_both;
+use crate::databases::on_each;
 
 /// What applications have: an error type of their own.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ macro_rules! assert_rows {
     };
 }
 
-on_both! {
+on_each! {
     async fn commits_wakes_and_returns_the_value(pool) {
         let outbox = Outbox::new();
         let waker = outbox.waker();
@@ -57,7 +57,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     /// Web frameworks ask for handlers that are Send; the closure borrows what the handler has.
     async fn can_be_spawned_with_a_closure_that_borrows(pool) {
         let handler = {
@@ -81,7 +81,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn an_error_rolls_back(pool) {
         let outbox = Outbox::new();
         let answer = outbox
@@ -95,7 +95,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn a_swallowed_publish_error_can_not_commit(pool) {
         let outbox = Outbox::new();
         let answer = outbox
@@ -125,13 +125,19 @@ impl Helper for PgConnection {
     }
 }
 
+impl Helper for MySqlConnection {
+    async fn careless(&mut self, outbox: &Outbox) {
+        let _ = outbox.publish(self, bad()).await;
+    }
+}
+
 impl Helper for SqliteConnection {
     async fn careless(&mut self, outbox: &Outbox) {
         let _ = outbox.publish(self, bad()).await;
     }
 }
 
-on_both! {
+on_each! {
     async fn nor_one_swallowed_deep_inside(pool) {
         let outbox = Outbox::new();
         let answer = outbox
@@ -146,7 +152,7 @@ on_both! {
     }
 }
 
-on_both! {
+on_each! {
     async fn a_cancelled_publish_can_not_commit(pool) {
         let outbox = Outbox::new();
         for _ in 0..1000 {

@@ -11,7 +11,7 @@ mod on_postgres;
 #[cfg(feature = "sqlite")]
 mod on_sqlite;
 mod pages;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod settling;

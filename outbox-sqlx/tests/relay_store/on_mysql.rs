@@ -259,9 +259,108 @@ async fn a_database_without_tables_and_a_server_that_takes_no_writes_are_refused
     );
 }
 
+/// The network is gone without a word: the relay gives its connection up, and opens another.
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let db = MySql::new().await;
+    let server = db.pool.connect_options().as_ref().clone();
+    let proxy = crate::proxy::Proxy::start(server.get_host(), server.get_port()).await;
+    let mut store = MySqlRelayStore::with_options(server.host("127.0.0.1").port(proxy.port()));
+    store.open().await.unwrap();
+    store.fetch(&all()).await.unwrap();
+    proxy.silence();
+    tokio::time::pause();
+    for _ in 0..2 {
+        let refused = store.fetch(&all()).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn debug_shows_no_password() {
     let options = MySqlConnectOptions::new().password("secret");
     let store = MySqlRelayStore::with_options(options);
     assert!(!format!("{store:?}").contains("secret"));
+}
+
+/// On a small table the servers would rather read all of it than look rows up, and a statement that locks what it reads
+/// would wait there for whatever is not committed yet. So a relay beside one long transaction would stand still.
+#[tokio::test]
+async fn nothing_that_a_relay_does_waits_for_an_open_insert() {
+    const AT_ONCE: Duration = Duration::from_secs(5);
+    let db = MySql::new().await;
+    let mut store = db.store().await;
+    let grant = store.lease(&lease("a")).await.unwrap();
+    let epoch = grant.shards[0].1;
+    let mut writer = writer(&db).await;
+    let mut open = db.connect().await;
+    open.execute("BEGIN").await.unwrap();
+    let mut insert = async |due: &str| {
+        let insert =
+            format!("INSERT INTO outbox (topic, message_key, payload, due_at) VALUES ('t', 'k', '', {due})");
+        open.execute(AssertSqlSafe(insert)).await.unwrap();
+    };
+    // Open rows before, between and after those that are settled, fresh and due.
+    insert("NULL").await;
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.push(db.insert(row("k")).await);
+        insert("'2000-01-01'").await;
+        insert("NULL").await;
+    }
+    let settle = async {
+        assert_eq!(store.fetch(&all()).await.unwrap().rows.len(), ids.len());
+        assert_eq!(
+            store.fetch(&part(shards(&[0]))).await.unwrap().rows.len(),
+            ids.len()
+        );
+        store.horizon().await.unwrap();
+        let actions = [
+            FailureAction::Retry(Duration::ZERO),
+            FailureAction::Block,
+            FailureAction::Bury,
+            FailureAction::BuryInvalid,
+            FailureAction::Park,
+        ];
+        for (&id, action) in ids.iter().zip(actions) {
+            let settled = store.failed("a", &[failure(id, epoch, action)]).await.unwrap();
+            assert_eq!(settled, set(&[id]));
+        }
+        let parked = ParkedRow {
+            id: ids[5],
+            shard: Shard::from_stored(0),
+            epoch,
+        };
+        assert_eq!(store.move_parked("a", &[parked]).await.unwrap(), set(&ids[5..6]));
+        store.delivered(&ids[6..8], false).await.unwrap();
+        store.delivered(&ids[8..10], true).await.unwrap();
+        store.holds("a", ShardSet::ALL, 10).await.unwrap();
+        store
+            .clear_rewinds("a", &[(Shard::from_stored(0), 1)])
+            .await
+            .unwrap();
+        store.lease(&lease("a")).await.unwrap();
+        // And what operators do.
+        let dead: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT message_id FROM outbox_dead ORDER BY id")
+            .fetch_all(&mut writer)
+            .await
+            .unwrap();
+        let blocked: uuid::Uuid = sqlx::query_scalar("SELECT message_id FROM outbox WHERE hold = 2")
+            .fetch_one(&mut writer)
+            .await
+            .unwrap();
+        outbox_sqlx::dead::unblock(&db.pool, outbox_core::MessageId(blocked))
+            .await
+            .unwrap();
+        outbox_sqlx::dead::discard(&db.pool, outbox_core::MessageId(dead[0]), "why", "me")
+            .await
+            .unwrap();
+        assert_eq!(
+            outbox_sqlx::dead::redrive_key(&db.pool, "t", "k").await.unwrap(),
+            3
+        );
+    };
+    tokio::time::timeout(AT_ONCE, settle)
+        .await
+        .expect("something waited for a row that is not committed");
 }

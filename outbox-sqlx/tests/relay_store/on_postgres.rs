@@ -477,8 +477,9 @@ async fn a_silent_server_is_given_up() {
 
     // And here a server that was fine falls silent.
     let db = Postgres::new().await;
-    let proxy = Proxy::start(db.options()).await;
-    let mut store = PostgresRelayStore::with_options(proxy.options());
+    let server = db.options();
+    let proxy = Proxy::start(server.get_host(), server.get_port()).await;
+    let mut store = PostgresRelayStore::with_options(server.host("127.0.0.1").port(proxy.port()));
     store.open().await.unwrap();
     store.fetch(&all()).await.unwrap();
     proxy.silence();

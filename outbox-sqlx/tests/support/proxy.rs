@@ -1,6 +1,5 @@
-//! A way to a Postgres server that leads through the test's own runtime.
+//! A way to a server that leads through the test's own runtime.
 
-use sqlx::postgres::PgConnectOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -9,21 +8,19 @@ use tokio::sync::watch;
 /// What passes through it is carried by a task of the runtime that started it. So in a runtime of one thread
 /// a future that waits for an answer is always polled more than once.
 pub(crate) struct Proxy {
-    options: PgConnectOptions,
+    port: u16,
     silent: watch::Sender<bool>,
 }
 
 impl Proxy {
-    pub(crate) async fn start(server: PgConnectOptions) -> Self {
+    pub(crate) async fn start(server: &str, server_port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let options = server.clone().host("127.0.0.1").port(port);
+        let server = (server.to_owned(), server_port);
         let (silent, hears) = watch::channel(false);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let mut server = TcpStream::connect((server.get_host(), server.get_port()))
-                    .await
-                    .unwrap();
+                let mut server = TcpStream::connect((server.0.as_str(), server.1)).await.unwrap();
                 let mut hears = hears.clone();
                 tokio::spawn(async move {
                     let piped = tokio::io::copy_bidirectional(&mut client, &mut server);
@@ -41,12 +38,12 @@ impl Proxy {
                 });
             }
         });
-        Self { options, silent }
+        Self { port, silent }
     }
 
-    /// How to connect through it.
-    pub(crate) fn options(&self) -> PgConnectOptions {
-        self.options.clone()
+    /// The port on 127.0.0.1 that leads through it.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Nothing passes any more, and every connection stays open.

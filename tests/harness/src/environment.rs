@@ -11,6 +11,17 @@ pub const MYSQL_URL: &str = "OUTBOX_TEST_MYSQL_URL";
 /// user; nowhere else is looked then.
 pub const MYSQL_BINARIES: &str = "OUTBOX_TEST_MYSQL_BINARIES";
 
+/// Path of the helper that keeps servers in containers (`tests/containers`). Set by xtask where a container engine
+/// answers; the user may set it to `0`, and no engine is asked then.
+pub const CONTAINERS: &str = "OUTBOX_TEST_CONTAINERS";
+
+/// Image of Postgres that servers are started from, as in `postgres:17`. Set by the user, or by xtask to its default;
+/// without [`CONTAINERS`] it means nothing.
+pub const POSTGRES_IMAGE: &str = "OUTBOX_TEST_POSTGRES_IMAGE";
+
+/// Image of MySQL or MariaDB, as in `mysql:8.4` or `mariadb:11`; as [`POSTGRES_IMAGE`].
+pub const MYSQL_IMAGE: &str = "OUTBOX_TEST_MYSQL_IMAGE";
+
 /// File to which a test appends what it had to leave out. Set by xtask, which lists it at the end.
 pub const LEFT_OUT: &str = "OUTBOX_TEST_LEFT_OUT";
 

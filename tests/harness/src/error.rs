@@ -95,6 +95,9 @@ pub enum HarnessError {
         /// Upper end of the range.
         highest: u16,
     },
+    /// A container engine, or the helper that talks to it, refused something.
+    #[error("no container: {0}")]
+    Container(String),
     /// A data folder was initialised, yet lacks what it should have.
     #[error("{} is missing", .0.display())]
     Missing(PathBuf),

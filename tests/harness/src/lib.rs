@@ -12,13 +12,16 @@ mod identity;
 mod native_server;
 mod output;
 mod port;
+mod probe;
 mod process_tree;
 mod programs;
 mod random;
 mod scratch;
+mod server;
 mod spawner;
 mod url;
 
+pub mod container;
 pub mod environment;
 pub mod mysql;
 pub mod postgres;

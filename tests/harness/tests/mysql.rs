@@ -28,7 +28,10 @@ fn it_listens_on_loopback_only_and_syncs() {
     let Some((server, client)) = private() else { return };
     let show = |name: &str| client.run(&server.url(), &format!("SELECT @@{name}")).unwrap();
     assert_eq!(show("innodb_flush_log_at_trx_commit"), "1");
-    assert_eq!(show("bind_address"), "127.0.0.1");
+    // In a container it is the engine that keeps others out.
+    if server.data_folder().is_some() {
+        assert_eq!(show("bind_address"), "127.0.0.1");
+    }
     assert_eq!(show("log_bin"), "0");
     let is_mariadb = show("version").contains("MariaDB");
     assert_eq!(is_mariadb, server.flavour() == MysqlFlavour::MariaDb);
@@ -118,7 +121,7 @@ fn a_frozen_server_can_be_killed_stopped_and_dropped() {
     let folder = server.data_folder();
     server.freeze().unwrap();
     drop(server);
-    assert!(!folder.exists());
+    assert!(!folder.is_some_and(|folder| folder.exists()));
 }
 
 #[test]
@@ -182,10 +185,10 @@ fn no_character_is_lost_and_a_password_stays_out_of_the_arguments() {
     let Some((server, client)) = private() else { return };
     let made = client.run(
         &server.url(),
-        "CREATE USER 'other'@'localhost' IDENTIFIED BY 'p@ss'; GRANT ALL ON test.* TO 'other'@'localhost'",
+        "CREATE USER 'other'@'%' IDENTIFIED BY 'p@ss'; GRANT ALL ON test.* TO 'other'@'%'",
     );
     made.unwrap();
-    let url = format!("mysql://other:p%40ss@127.0.0.1:{}/test", server.port());
+    let url = server.url().replace("root@", "other:p%40ss@");
     assert_eq!(client.run(&url, "SELECT 'żółw 🐢'").unwrap(), "żółw 🐢");
     assert!(!format!("{:?}", client.command(&url).unwrap().get_args()).contains("p@ss"));
 }

@@ -26,8 +26,11 @@ fn it_listens_on_loopback_only_and_syncs() {
     let show = |name: &str| psql.run(&server.url(), &format!("SHOW {name}")).unwrap();
     assert_eq!(show("fsync"), "on");
     assert_eq!(show("synchronous_commit"), "on");
-    assert_eq!(show("listen_addresses"), "127.0.0.1");
-    assert_eq!(show("unix_socket_directories"), "");
+    // In a container it is the engine that keeps others out.
+    if server.data_folder().is_some() {
+        assert_eq!(show("listen_addresses"), "127.0.0.1");
+        assert_eq!(show("unix_socket_directories"), "");
+    }
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn a_frozen_server_can_be_killed_stopped_and_dropped() {
     let folder = server.data_folder();
     server.freeze().unwrap();
     drop(server);
-    assert!(!folder.exists());
+    assert!(!folder.is_some_and(|folder| folder.exists()));
 }
 
 #[test]

@@ -321,7 +321,7 @@ impl Server {
 
     /// A database on it.
     pub async fn world(&self) -> World {
-        World::at(on_server!(self, server => server.create_database("test").unwrap())).await
+        World::at(on_server!(self, server => server.create_database("faults").unwrap())).await
     }
 
     pub fn kill(&mut self) {

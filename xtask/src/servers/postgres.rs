@@ -1,62 +1,93 @@
 //! Postgres for a test run or a command.
 
-use anyhow::{Context, Result};
-use outbox_test_harness::postgres::{Psql, without_password};
+use anyhow::Result;
+use outbox_test_harness::container::ContainerImage;
+use outbox_test_harness::container::protocol::Kind;
+use outbox_test_harness::postgres::Psql;
 use outbox_test_harness::{
     Postgres, PostgresBinaries, PostgresOptions, TestDatabase, environment, requirement,
 };
 
-use super::{Kind, Shared, install, say_client, say_private};
+use super::install;
+use super::shared::{Shared, Started, Supply};
+use crate::containers::Containers;
+use crate::images::{self, Images};
 
-const PACKAGES: [&str; 2] = ["postgresql", "postgresql-client"];
+const SERVER: &str = "postgresql";
 
-pub(super) fn provide() -> Result<Shared<Postgres>> {
-    let psql = Psql::find();
-    say_client("psql", psql.as_ref().map(Psql::program));
-    let kind = Kind {
-        name: "Postgres",
-        variable: environment::POSTGRES_URL,
-        start: &start,
-        check: &check,
-    };
-    let shared = kind.share(requirement::postgres())?;
-    let binaries = PostgresBinaries::find();
-    let found = binaries.as_ref();
-    say_private(
-        "Postgres",
-        found.map(|binaries| (binaries.version(), binaries.folder())),
-    );
-    Ok(shared)
+const CLIENT: &str = "postgresql-client";
+
+const SUPPLY: Supply<'_, Postgres> = Supply {
+    kind: Kind::Postgres,
+    name: "Postgres",
+    variable: environment::POSTGRES_URL,
+    start: &start,
+    check: &check,
+    install: &install_missing,
+    programs: &programs,
+    client: &client,
+};
+
+pub(super) fn provide(containers: &Containers) -> Result<Shared<Postgres>> {
+    SUPPLY.provide(containers)
 }
 
-/// A server for one command; its programs are installed first if they are missing and we may.
-pub(crate) fn private_postgres(options: &PostgresOptions) -> Result<Postgres> {
-    install_missing();
-    Ok(Postgres::start_with(options)?)
+pub(super) fn in_image(containers: &Containers, image: &str) -> Result<Shared<Postgres>> {
+    SUPPLY.in_image(containers, image)
 }
 
-pub(super) fn install_missing() {
-    if PostgresBinaries::find().is_err() || Psql::find().is_err() {
-        install("PostgreSQL", &PACKAGES);
+/// A server for one command: in a container, where there is an engine, or from programs, which are installed first if
+/// they are missing and we may.
+pub(crate) fn private_postgres(options: PostgresOptions) -> Result<Postgres> {
+    if let Ok(image) = Containers::find()?.image(&Images::plain(Kind::Postgres)?) {
+        match Postgres::start_with(&options.clone().container(image)) {
+            Ok(server) => return Ok(server),
+            Err(error) if images::is_named(Kind::Postgres) => return Err(error.into()),
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    install_missing(true);
+    Ok(Postgres::start_with(&options)?)
+}
+
+fn install_missing(programs_too: bool) {
+    let lacks_programs = programs_too && PostgresBinaries::find().is_err();
+    let lacks_client = Psql::find().is_err();
+    let packages: Vec<&str> = [(lacks_programs, SERVER), (lacks_client, CLIENT)]
+        .into_iter()
+        .filter_map(|(lacks, package)| lacks.then_some(package))
+        .collect();
+    if !packages.is_empty() {
+        install("Postgres", &packages);
     }
 }
 
-fn start() -> Result<(Postgres, String, String)> {
-    let server = Postgres::start_with(&requirement::shared_postgres_options())
-        .context("Postgres is installed but a private instance doesn't start")?;
-    let (version, url) = (server.version().to_owned(), server.url());
-    Ok((server, version, url))
-}
-
-fn check(url: &str) -> Result<()> {
-    if Psql::find().is_err() {
-        return Ok(());
-    }
-    TestDatabase::create(url).map(drop).with_context(|| {
-        format!(
-            "{} is set to {}, but no database can be created there",
-            environment::POSTGRES_URL,
-            without_password(url)
-        )
+fn start(container: Option<ContainerImage>) -> Result<Started<Postgres>> {
+    let options = requirement::shared_postgres_options();
+    let server = Postgres::start_with(&match container {
+        Some(image) => options.container(image),
+        None => options,
+    })?;
+    Ok(Started {
+        version: server.version().to_owned(),
+        url: server.url(),
+        server,
     })
+}
+
+/// Without a client it can't be told; the tests that need one say so.
+fn check(url: &str) -> Result<()> {
+    if Psql::find().is_ok() {
+        TestDatabase::create(url)?;
+    }
+    Ok(())
+}
+
+fn programs() -> Result<String> {
+    let found = PostgresBinaries::find()?;
+    Ok(format!("{} in {}", found.version(), found.folder().display()))
+}
+
+fn client() -> Result<String> {
+    Ok(Psql::find()?.program().display().to_string())
 }

@@ -19,9 +19,24 @@ const SNAPSHOT: &str = sql!("mysql/relay_snapshot.sql");
 const FETCH_DUE: &str = sql!("mysql/relay_fetch_due.sql");
 const FETCH_PART: &str = sql!("mysql/relay_fetch_part.sql");
 const SCANNED: &str = sql!("mysql/relay_scanned.sql");
+const FLUSH: &str = sql!("mysql/relay_flush.sql");
 const HORIZON: &str = sql!("mysql/relay_horizon.sql");
 
 pub(super) async fn fetch(
+    connection: &mut MySqlConnection,
+    fetch: &Fetch,
+    typical: &mut TypicalWeight,
+) -> Result<Page, Trouble> {
+    let page = read(connection, fetch, typical).await?;
+    // InnoDB shows a transaction to others before its log has reached the disk. What a relay has seen and published
+    // could be gone after a crash of the server: a message of a transaction that never was.
+    if !page.rows.is_empty() || !page.due.is_empty() {
+        sqlx::query(FLUSH).execute(connection).await?;
+    }
+    Ok(page)
+}
+
+async fn read(
     connection: &mut MySqlConnection,
     fetch: &Fetch,
     typical: &mut TypicalWeight,

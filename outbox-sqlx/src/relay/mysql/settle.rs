@@ -1,10 +1,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt::Write as _;
 
 use outbox_core::Shard;
 use outbox_core::relay::{Failure, ParkedRow};
+use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use super::lease::shard;
 use crate::cells::integer;
@@ -42,17 +41,8 @@ pub(super) async fn delivered(
     Ok(())
 }
 
-/// The ids stand in the statement's text, which is sent as it is: no list fits every length, and a prepared statement
-/// for each length would drive the others out of the cache. They are numbers, so there is nothing to escape.
 async fn remove(connection: &mut MySqlConnection, ids: &[i64]) -> Result<(), Trouble> {
-    let mut list = String::with_capacity(ids.len() * 12);
-    for id in ids {
-        let comma = if list.is_empty() { "" } else { "," };
-        // Writing to a string can't fail.
-        let _ = write!(list, "{comma}{id}");
-    }
-    let statement = DELIVERED.replace("{ids}", &list);
-    connection.execute(AssertSqlSafe(statement)).await?;
+    query!(DELIVERED, json(ids)).execute(connection).await?;
     Ok(())
 }
 

@@ -35,6 +35,15 @@ pub enum MysqlFlavour {
 }
 
 impl MysqlFlavour {
+    /// By the name of its image.
+    pub(crate) fn of_image(image: &str) -> Self {
+        if image.to_lowercase().contains("mariadb") {
+            Self::MariaDb
+        } else {
+            Self::Mysql
+        }
+    }
+
     /// By what the server says of itself: MariaDB's version has its name in it, whatever the program is called.
     pub(crate) fn of(version: &str) -> Self {
         if version.contains("MariaDB") {

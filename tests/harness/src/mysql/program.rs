@@ -1,18 +1,15 @@
 //! How the programs of MySQL and MariaDB make and run a server.
 
 use std::fs;
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::identity::Identity;
 use crate::mysql::{MysqlBinaries, MysqlFlavour, client, template};
 use crate::native_server::Program;
-use crate::{HarnessError, programs};
+use crate::{HarnessError, probe, programs};
 
 /// The user that both make, without a password.
 pub(crate) const USER: &str = "root";
@@ -31,14 +28,6 @@ const INIT_FILE: &str = "init.sql";
 /// The default of 100 MB is written out in full when the data folder is made.
 const REDO_LOG: &str = "16M";
 
-/// A server that accepts a connection greets at once.
-const GREETING_WITHIN: Duration = Duration::from_secs(1);
-
-/// The first packet: three bytes of length, one of sequence, then the protocol's version, which is 10. An error
-/// packet has 255 there.
-const GREETING_BYTES: usize = 5;
-const PROTOCOL: u8 = 10;
-
 /// The programs of one version, and the settings to run them with.
 #[derive(Debug)]
 pub(crate) struct MysqlProgram {
@@ -52,6 +41,7 @@ impl MysqlProgram {
     }
 
     fn fill(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+        make_temporary_folder(identity, data)?;
         let mut command = match self.binaries.installer() {
             Some(installer) => {
                 let mut command = Command::new(installer);
@@ -59,6 +49,8 @@ impl MysqlProgram {
                     "--no-defaults",
                     "--auth-root-authentication-method=normal",
                     "--skip-test-db",
+                    // Goes on where the machine's own name can't be looked up; nobody connects by it.
+                    "--force",
                 ]);
                 command
             }
@@ -70,6 +62,7 @@ impl MysqlProgram {
         };
         command
             .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", temporary_folder(data).display()))
             .arg(self.redo_log())
             .current_dir(data)
             .env("LC_ALL", "C");
@@ -101,6 +94,7 @@ impl Program for MysqlProgram {
     const USER: &'static str = "mysql";
 
     fn initialise(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+        make_temporary_folder(identity, data)?;
         template::copy(self.binaries.server(), identity, data, |folder| {
             self.fill(identity, folder)
         })
@@ -119,6 +113,7 @@ impl Program for MysqlProgram {
                 "--skip-log-bin",
                 "--secure-file-priv=",
             ])
+            .arg(format!("--tmpdir={}", temporary_folder(data).display()))
             .arg(format!("--port={port}"))
             .arg(format!("--socket={SOCKET}"))
             .arg(self.redo_log());
@@ -136,17 +131,18 @@ impl Program for MysqlProgram {
     /// when recovery and the statements of the start are through.
     fn is_ready(&self, data: &Path, port: u16, pid: u32) -> bool {
         let text = fs::read_to_string(data.join(PID_FILE)).unwrap_or_default();
-        text.trim() == pid.to_string() && greets(port)
+        text.trim() == pid.to_string() && probe::mysql("127.0.0.1", port)
     }
 }
 
-fn greets(port: u16) -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let Ok(mut stream) = TcpStream::connect_timeout(&address, GREETING_WITHIN) else {
-        return false;
-    };
-    let mut greeting = [0; GREETING_BYTES];
-    stream.set_read_timeout(Some(GREETING_WITHIN)).is_ok()
-        && stream.read_exact(&mut greeting).is_ok()
-        && greeting.last() == Some(&PROTOCOL)
+/// A server that starts removes all temporary tables it finds in its folder for them, whoever made them: two that share
+/// `/tmp` break each other. A folder within the data would be taken for a database.
+fn temporary_folder(data: &Path) -> PathBuf {
+    data.with_file_name("tmp")
+}
+
+fn make_temporary_folder(identity: &Identity, data: &Path) -> Result<(), HarnessError> {
+    let folder = temporary_folder(data);
+    fs::create_dir(&folder).map_err(HarnessError::io(format!("make {}", folder.display())))?;
+    identity.own(&folder)
 }

@@ -1,17 +1,21 @@
-//! A private MySQL or MariaDB server in a temporary folder.
+//! A private MySQL or MariaDB server.
 
 use std::path::PathBuf;
 
 use crate::HarnessError;
+use crate::container::protocol::Kind;
+use crate::container::{ContainerImage, ContainerServer};
 use crate::mysql::program::{DATABASE, MysqlProgram, USER};
 use crate::mysql::{MysqlBinaries, MysqlClient, MysqlFlavour, MysqlOptions, database};
 use crate::native_server::NativeServer;
+use crate::server::Server;
 
-/// A running server, for one test to use and to harm. Listens on 127.0.0.1 only, lets `root` in without a password,
-/// and is gone with its data when the value is dropped or the test process ends.
+/// A running server, for one test to use and to harm. In a container where xtask found an engine, else from programs on
+/// the machine. Listens on the loopback only, lets `root` in without a password, and is gone with its data when the
+/// value is dropped or the test process ends.
 #[derive(Debug)]
 pub struct Mysql {
-    server: NativeServer<MysqlProgram>,
+    server: Server<MysqlProgram>,
     flavour: MysqlFlavour,
     version: String,
 }
@@ -32,11 +36,21 @@ impl Mysql {
     ///
     /// As [`Self::start`]; a setting that the server refuses is named in its log.
     pub fn start_with(options: &MysqlOptions) -> Result<Self, HarnessError> {
+        let container = options.container.clone();
+        if let Some(image) = container.or_else(|| ContainerImage::chosen(Kind::Mysql)) {
+            let server =
+                ContainerServer::start(Kind::Mysql, &image, &options.settings, options.ready_within)?;
+            return Ok(Self {
+                flavour: MysqlFlavour::of_image(server.image()),
+                version: format!("{} in a container", image.image),
+                server: Server::Container(server),
+            });
+        }
         let binaries = MysqlBinaries::find()?;
         let (flavour, version) = (binaries.flavour(), binaries.version().to_owned());
         let program = MysqlProgram::new(binaries, options.settings.clone());
         Ok(Self {
-            server: NativeServer::start(program, options.ready_within)?,
+            server: Server::Native(NativeServer::start(program, options.ready_within)?),
             flavour,
             version,
         })
@@ -49,7 +63,7 @@ impl Mysql {
 
     /// URL of a database by name, whether or not it exists.
     pub fn database_url(&self, database: &str) -> String {
-        format!("mysql://{USER}@127.0.0.1:{}/{database}", self.port())
+        format!("mysql://{USER}@{}:{}/{database}", self.server.host(), self.port())
     }
 
     /// Creates an empty database and returns its URL.
@@ -66,13 +80,13 @@ impl Mysql {
         self.server.port()
     }
 
-    /// Process id of the server; changes with a restart.
+    /// Process id of the server, on the engine's machine when it is in a container; changes with a restart.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// The data folder.
-    pub fn data_folder(&self) -> PathBuf {
+    /// The data folder; `None` when it is in a container.
+    pub fn data_folder(&self) -> Option<PathBuf> {
         self.server.data_folder()
     }
 
@@ -81,7 +95,8 @@ impl Mysql {
         self.flavour
     }
 
-    /// What the server says of itself, such as `mariadbd  Ver 10.11.19-MariaDB for Linux on x86_64`.
+    /// What the server says of itself, such as `mariadbd  Ver 10.11.19-MariaDB for Linux on x86_64`; its image when it is
+    /// in a container.
     pub fn version(&self) -> &str {
         &self.version
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::container::ContainerImage;
+
 /// Crash recovery of a busy server on a slow disk takes longer than its start.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -11,6 +13,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 pub struct PostgresOptions {
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) ready_within: Duration,
+    pub(crate) container: Option<ContainerImage>,
 }
 
 impl PostgresOptions {
@@ -19,6 +22,7 @@ impl PostgresOptions {
         Self {
             settings: Vec::new(),
             ready_within: READY_WITHIN,
+            container: None,
         }
     }
 
@@ -33,6 +37,14 @@ impl PostgresOptions {
     #[must_use]
     pub fn ready_within(mut self, limit: Duration) -> Self {
         self.ready_within = limit;
+        self
+    }
+
+    /// Starts it in a container of this image. Default: what the environment asks for ([`ContainerImage::chosen`]),
+    /// else programs on the machine.
+    #[must_use]
+    pub fn container(mut self, image: ContainerImage) -> Self {
+        self.container = Some(image);
         self
     }
 }

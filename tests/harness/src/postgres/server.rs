@@ -1,17 +1,21 @@
-//! A private PostgreSQL server in a temporary folder.
+//! A private PostgreSQL server.
 
 use std::path::PathBuf;
 
 use crate::HarnessError;
+use crate::container::protocol::Kind;
+use crate::container::{ContainerImage, ContainerServer};
 use crate::native_server::NativeServer;
 use crate::postgres::program::{PostgresProgram, USER};
 use crate::postgres::{PostgresBinaries, PostgresOptions, Psql, database};
+use crate::server::Server;
 
-/// A running server, for one test to use and to harm. Listens on 127.0.0.1 only, trusts everyone, and is gone with
-/// its data when the value is dropped or the test process ends.
+/// A running server, for one test to use and to harm. In a container where xtask found an engine, else from programs on
+/// the machine. Listens on the loopback only, trusts everyone, and is gone with its data when the value is dropped or
+/// the test process ends.
 #[derive(Debug)]
 pub struct Postgres {
-    server: NativeServer<PostgresProgram>,
+    server: Server<PostgresProgram>,
     version: String,
 }
 
@@ -31,11 +35,20 @@ impl Postgres {
     ///
     /// As [`Self::start`]; a setting that the server refuses is named in its log.
     pub fn start_with(options: &PostgresOptions) -> Result<Self, HarnessError> {
+        let container = options.container.clone();
+        if let Some(image) = container.or_else(|| ContainerImage::chosen(Kind::Postgres)) {
+            let server =
+                ContainerServer::start(Kind::Postgres, &image, &options.settings, options.ready_within)?;
+            return Ok(Self {
+                server: Server::Container(server),
+                version: format!("{} in a container", image.image),
+            });
+        }
         let binaries = PostgresBinaries::find()?;
         let version = binaries.version().to_owned();
         let program = PostgresProgram::new(binaries, options.settings.clone());
         Ok(Self {
-            server: NativeServer::start(program, options.ready_within)?,
+            server: Server::Native(NativeServer::start(program, options.ready_within)?),
             version,
         })
     }
@@ -47,7 +60,11 @@ impl Postgres {
 
     /// URL of a database by name, whether or not it exists.
     pub fn database_url(&self, database: &str) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port())
+        format!(
+            "postgres://{USER}@{}:{}/{database}",
+            self.server.host(),
+            self.port()
+        )
     }
 
     /// Creates an empty database and returns its URL.
@@ -64,17 +81,17 @@ impl Postgres {
         self.server.port()
     }
 
-    /// Process id of the postmaster; changes with a restart.
+    /// Process id of the postmaster, on the engine's machine when it is in a container; changes with a restart.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// The data folder.
-    pub fn data_folder(&self) -> PathBuf {
+    /// The data folder; `None` when it is in a container.
+    pub fn data_folder(&self) -> Option<PathBuf> {
         self.server.data_folder()
     }
 
-    /// What the server says of itself, such as `postgres (PostgreSQL) 15.18`.
+    /// What the server says of itself, such as `postgres (PostgreSQL) 15.18`; its image when it is in a container.
     pub fn version(&self) -> &str {
         &self.version
     }

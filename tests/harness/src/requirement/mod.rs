@@ -4,7 +4,7 @@
 //!
 //! 1. a URL in the environment ([`environment::POSTGRES_URL`], [`environment::MYSQL_URL`]); `cargo xtask test` sets it
 //!    for a server it started,
-//! 2. (the place of a container engine: a server in a container would be found here),
+//! 2. a container, where `cargo xtask test` found an engine ([`environment::CONTAINERS`]),
 //! 3. server programs on the machine, started as a private instance.
 //!
 //! A test that finds none is *left out*: under `cargo xtask test` that is written down, listed at the end, and with
@@ -28,6 +28,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::container::ContainerImage;
+use crate::container::protocol::Kind;
 use crate::{HarnessError, environment, output};
 
 pub use mysql::{
@@ -46,6 +48,8 @@ const SHARED_MAX_CONNECTIONS: u32 = 300;
 pub enum Source<B> {
     /// A server that is already running.
     Url(String),
+    /// The image of one, where a container engine is.
+    Container(String),
     /// Programs to start one with.
     Native(B),
 }
@@ -105,10 +109,14 @@ fn or_leave_out<T>(needed: Result<T, LeftOut>) -> Option<T> {
 fn source<B>(
     name: &str,
     url_variable: &str,
+    kind: Kind,
     find: impl FnOnce() -> Result<B, HarnessError>,
 ) -> Result<Source<B>, LeftOut> {
     if let Some(url) = environment::non_empty(url_variable) {
         return Ok(Source::Url(url));
+    }
+    if let Some(image) = ContainerImage::chosen(kind) {
+        return Ok(Source::Container(image.image));
     }
     find().map(Source::Native).map_err(|error| LeftOut {
         name: name.to_owned(),
@@ -116,9 +124,16 @@ fn source<B>(
     })
 }
 
-/// Something to be killed, which only what is on the machine can be.
-fn to_be_killed<T>(name: &str, found: Result<T, HarnessError>) -> Result<T, LeftOut> {
-    found.map_err(|error| LeftOut {
+/// Something to be killed, which only what we start can be.
+fn to_be_killed<T>(
+    name: &str,
+    kind: Kind,
+    find: impl FnOnce() -> Result<T, HarnessError>,
+) -> Result<(), LeftOut> {
+    if ContainerImage::chosen(kind).is_some() {
+        return Ok(());
+    }
+    find().map(drop).map_err(|error| LeftOut {
         name: name.to_owned(),
         reason: format!("{error}; a server that a test may kill can't come from a URL"),
     })

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::{
     LeftOut, SHARED_MAX_CONNECTIONS, Source, or_leave_out, own_shared_server, program, source, to_be_killed,
 };
+use crate::container::protocol::Kind;
 use crate::mysql::MysqlClient;
 use crate::{Mysql, MysqlBinaries, MysqlDatabase, MysqlOptions, environment};
 
@@ -17,7 +18,7 @@ pub type MysqlSource = Source<MysqlBinaries>;
 ///
 /// When there is none.
 pub fn mysql() -> Result<MysqlSource, LeftOut> {
-    source("mysql", environment::MYSQL_URL, MysqlBinaries::find)
+    source("mysql", environment::MYSQL_URL, Kind::Mysql, MysqlBinaries::find)
 }
 
 /// A fresh database on the server that tests share. `None`: the test is left out and that was written down.
@@ -31,7 +32,7 @@ pub fn shared_mysql_database() -> Option<MysqlDatabase> {
     mysql_client()?;
     let url = match source {
         Source::Url(url) => Ok(url),
-        Source::Native(_) => {
+        Source::Container(_) | Source::Native(_) => {
             own_shared_server(&OWN, || Mysql::start_with(&shared_mysql_options()), Mysql::url)
         }
     };
@@ -46,7 +47,7 @@ pub fn shared_mysql_database() -> Option<MysqlDatabase> {
 ///
 /// When a server is installed but doesn't start; and, outside of `cargo xtask test`, when none is installed.
 pub fn private_mysql(options: &MysqlOptions) -> Option<Mysql> {
-    or_leave_out(to_be_killed("private-mysql", MysqlBinaries::find()))?;
+    or_leave_out(to_be_killed("private-mysql", Kind::Mysql, MysqlBinaries::find))?;
     Some(Mysql::start_with(options).unwrap_or_else(|error| panic!("no server for this test: {error}")))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::{
     LeftOut, SHARED_MAX_CONNECTIONS, Source, or_leave_out, own_shared_server, program, source, to_be_killed,
 };
+use crate::container::protocol::Kind;
 use crate::postgres::Psql;
 use crate::{Postgres, PostgresBinaries, PostgresOptions, TestDatabase, environment};
 
@@ -17,7 +18,12 @@ pub type PostgresSource = Source<PostgresBinaries>;
 ///
 /// When there is none.
 pub fn postgres() -> Result<PostgresSource, LeftOut> {
-    source("postgres", environment::POSTGRES_URL, PostgresBinaries::find)
+    source(
+        "postgres",
+        environment::POSTGRES_URL,
+        Kind::Postgres,
+        PostgresBinaries::find,
+    )
 }
 
 /// A fresh database on the server that tests share. `None`: the test is left out and that was written down.
@@ -31,7 +37,7 @@ pub fn shared_postgres_database() -> Option<TestDatabase> {
     psql()?;
     let url = match source {
         Source::Url(url) => Ok(url),
-        Source::Native(_) => own_shared_server(
+        Source::Container(_) | Source::Native(_) => own_shared_server(
             &OWN,
             || Postgres::start_with(&shared_postgres_options()),
             Postgres::url,
@@ -48,7 +54,11 @@ pub fn shared_postgres_database() -> Option<TestDatabase> {
 ///
 /// When a server is installed but doesn't start; and, outside of `cargo xtask test`, when none is installed.
 pub fn private_postgres(options: &PostgresOptions) -> Option<Postgres> {
-    or_leave_out(to_be_killed("private-postgres", PostgresBinaries::find()))?;
+    or_leave_out(to_be_killed(
+        "private-postgres",
+        Kind::Postgres,
+        PostgresBinaries::find,
+    ))?;
     Some(Postgres::start_with(options).unwrap_or_else(|error| panic!("no server for this test: {error}")))
 }
 

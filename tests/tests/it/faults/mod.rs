@@ -8,5 +8,7 @@ mod database_killed;
 mod due_flood;
 mod frozen_relay;
 mod many_relays;
+mod old_transaction;
 mod relay_killed;
+mod stopped_relay;
 mod two_snapshots;

@@ -1,0 +1,47 @@
+//! Whether a database server answers, asked in its own protocol as far as one packet goes.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// A server that takes connections answers the first packet at once.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Version 3.0 of PostgreSQL's protocol.
+const POSTGRES_PROTOCOL: u32 = 3 << 16;
+
+/// MySQL's first packet: three bytes of length, one of sequence, then the protocol's version, which is 10. An error
+/// packet has 255 there.
+const GREETING_BYTES: usize = 5;
+const MYSQL_PROTOCOL: u8 = 10;
+
+/// Whether PostgreSQL is ready to let somebody in. One that still recovers takes the connection, too, but answers with
+/// an error (`E`) where it would ask for authentication (`R`).
+pub(crate) fn postgres(host: &str, port: u16) -> bool {
+    let parameters = b"user\0postgres\0database\0postgres\0\0";
+    let mut answer = [0; 1];
+    let asked = connect(host, port).and_then(|mut stream| {
+        let length = u32::try_from(2 * size_of::<u32>() + parameters.len()).unwrap_or_default();
+        let head = [length.to_be_bytes(), POSTGRES_PROTOCOL.to_be_bytes()].concat();
+        stream.write_all(&[&head, parameters.as_slice()].concat())?;
+        stream.read_exact(&mut answer)
+    });
+    asked.is_ok() && answer == *b"R"
+}
+
+/// Whether MySQL or MariaDB greets. It accepts when recovery and the statements of the start are through.
+pub(crate) fn mysql(host: &str, port: u16) -> bool {
+    let mut greeting = [0; GREETING_BYTES];
+    let greeted = connect(host, port).and_then(|mut stream| stream.read_exact(&mut greeting));
+    greeted.is_ok() && greeting.last() == Some(&MYSQL_PROTOCOL)
+}
+
+fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let address = (host, port)
+        .to_socket_addrs()?
+        .next()
+        .ok_or(std::io::ErrorKind::NotFound)?;
+    let stream = TcpStream::connect_timeout(&address, ANSWERS_WITHIN)?;
+    stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
+    Ok(stream)
+}

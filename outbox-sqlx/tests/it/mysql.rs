@@ -24,14 +24,14 @@ async fn count(pool: &MySqlPool, table: &str) -> i64 {
 }
 
 /// A connection outside of the pool, which sees only what was committed.
-async fn outsider(pool: &MySqlPool) -> MySqlConnection {
+pub(crate) async fn outsider(pool: &MySqlPool) -> MySqlConnection {
     MySqlConnection::connect_with(&pool.connect_options())
         .await
         .unwrap()
 }
 
 /// Waits until as many sessions of this database wait for a lock.
-async fn wait_until_waiting(pool: &MySqlPool) {
+pub(crate) async fn wait_until_waiting(pool: &MySqlPool) {
     /// The server takes a new picture only when nobody has looked at the last one for a tenth of a second.
     const NEW_PICTURE: Duration = Duration::from_millis(120);
     for _ in 0..200 {

@@ -137,6 +137,7 @@ macro_rules! bound {
 pub(super) use bound;
 
 /// How a statement is run where it is one, with that database's types.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 macro_rules! queue_statements {
     ($dialect:ident) => {
         async fn execute(

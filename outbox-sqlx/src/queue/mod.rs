@@ -101,8 +101,8 @@ use publisher::Appender;
 
 /// A queue in a SQL database; see the [module](self). Clones are handles of the same queue.
 ///
-/// Publishing and what operators do goes through the pool. Each subscriber on Postgres has one connection of its own,
-/// named `outbox-consumer`; on SQLite it lends one of the pool for each call.
+/// Publishing and what operators do goes through the pool. Each subscriber on Postgres and MySQL has one connection of its
+/// own, on Postgres named `outbox-consumer`; on SQLite it lends one of the pool for each call.
 #[derive(Clone)]
 pub struct SqlQueue {
     backend: Arc<dyn QueueBackend>,
@@ -110,8 +110,8 @@ pub struct SqlQueue {
 }
 
 impl SqlQueue {
-    /// The queue in this database, with the defaults of [`SqlQueue::builder`]. Its tables are made by
-    /// [`migrate`](crate::migrate).
+    /// The queue in this database (a `PgPool`, a `MySqlPool` for MySQL and MariaDB, or a `SqlitePool`), with the defaults of
+    /// [`SqlQueue::builder`]. Its tables are made by [`migrate`](crate::migrate).
     pub fn new<DB: QueueDatabase>(pool: Pool<DB>) -> Self {
         Self::with_config(pool, Config::new())
     }
@@ -419,7 +419,7 @@ impl<DB: QueueDatabase> SqlQueueBuilder<DB> {
     }
 
     /// Tells members in other processes at once when something is appended, and hears of theirs: on Postgres by
-    /// notifications, over two connections of its own. On SQLite it does nothing. Default: off; they poll.
+    /// notifications, over two connections of its own. On MySQL and SQLite it does nothing. Default: off; they poll.
     pub fn notifications(mut self, yes: bool) -> Self {
         self.config.notifications = yes;
         self

@@ -14,6 +14,7 @@ mod foreign;
 mod limits;
 mod maintenance;
 mod mysql;
+mod mysql_queue;
 mod notifier;
 mod ordered;
 #[path = "../support/proxy.rs"]

@@ -24,14 +24,14 @@ async fn count(pool: &MySqlPool, table: &str) -> i64 {
 }
 
 /// A connection outside of the pool, which sees only what was committed.
-async fn outsider(pool: &MySqlPool) -> MySqlConnection {
+pub(crate) async fn outsider(pool: &MySqlPool) -> MySqlConnection {
     MySqlConnection::connect_with(&pool.connect_options())
         .await
         .unwrap()
 }
 
 /// Waits until a session of this database waits for a lock.
-async fn wait_until_waiting(pool: &MySqlPool) {
+pub(crate) async fn wait_until_waiting(pool: &MySqlPool) {
     /// MariaDB takes a new picture only when nobody has looked at the last one for a tenth of a second.
     const NEW_PICTURE: Duration = Duration::from_millis(120);
     // MySQL has a table of locks; MariaDB has one of transactions, which MySQL can't read where a statement holds bytes.

@@ -22,8 +22,9 @@ pub(crate) struct Cli {
 /// What all scenarios have in common.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// postgres (a private server, started and removed), sqlite (a new file, removed), or a URL: postgres://… (a
-    /// database of its own is created there, and dropped) or sqlite:FILE (which must not exist yet)
+    /// postgres or mysql (a private server, started and removed; mysql is whichever of MySQL and MariaDB is installed),
+    /// sqlite (a new file, removed), or a URL: postgres://…, mysql://… (a database of its own is created there, and
+    /// dropped) or sqlite:FILE (which must not exist yet)
     #[arg(long, global = true, default_value = "postgres", value_name = "URL")]
     pub(crate) database: DatabaseSpec,
     /// Scale everything down so that the scenario takes about this long, with all its phases. Default: its full size
@@ -230,6 +231,8 @@ pub(crate) struct WorkerArgs {
 pub(crate) enum DatabaseSpec {
     PrivatePostgres,
     PostgresUrl(String),
+    PrivateMysql,
+    MysqlUrl(String),
     TemporarySqlite,
     SqliteFile(PathBuf),
 }
@@ -238,15 +241,18 @@ impl FromStr for DatabaseSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const USE: &str = "use postgres, sqlite, postgres://user@host:port/database or sqlite:FILE";
+        const USE: &str = "use postgres, mysql, sqlite, postgres://user@host:port/database, \
+                           mysql://user@host:port/database or sqlite:FILE";
         match text {
             "postgres" => return Ok(Self::PrivatePostgres),
+            "mysql" => return Ok(Self::PrivateMysql),
             "sqlite" => return Ok(Self::TemporarySqlite),
             _ => {}
         }
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         match scheme {
             "postgres" | "postgresql" if rest.starts_with("//") => Ok(Self::PostgresUrl(text.to_owned())),
+            "mysql" | "mariadb" if rest.starts_with("//") => Ok(Self::MysqlUrl(text.to_owned())),
             "sqlite" => {
                 let path = rest.strip_prefix("//").unwrap_or(rest);
                 if path.is_empty() || path.starts_with(":memory:") || path.contains('?') {
@@ -258,7 +264,6 @@ impl FromStr for DatabaseSpec {
                 }
                 Ok(Self::SqliteFile(path.into()))
             }
-            "mysql" | "mariadb" => Err(format!("{scheme} is not yet supported; {USE}")),
             _ if text.contains("://") => Err(format!("the scheme {scheme:?} is unknown; {USE}")),
             _ => Err(format!("this is neither a kind of database nor a URL; {USE}")),
         }
@@ -270,7 +275,8 @@ impl std::fmt::Display for DatabaseSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::PrivatePostgres => f.write_str("postgres"),
-            Self::PostgresUrl(url) => f.write_str(&without_password(url)),
+            Self::PrivateMysql => f.write_str("mysql"),
+            Self::PostgresUrl(url) | Self::MysqlUrl(url) => f.write_str(&without_password(url)),
             Self::TemporarySqlite => f.write_str("sqlite"),
             Self::SqliteFile(path) => write!(f, "sqlite:{}", path.display()),
         }
@@ -305,8 +311,14 @@ mod tests {
         assert_eq!(of("sqlite:x.db"), Ok(DatabaseSpec::SqliteFile("x.db".into())));
         let shown = of("postgres://u:secret@h/db").unwrap().to_string();
         assert_eq!(shown, "postgres://u:***@h/db");
-        assert!(of("mysql").unwrap_err().contains("not yet supported"));
-        assert!(of("mysql://h/db").unwrap_err().contains("not yet supported"));
+        assert_eq!(of("mysql"), Ok(DatabaseSpec::PrivateMysql));
+        let shown = of("mysql://u:secret@h/db").unwrap().to_string();
+        assert_eq!(shown, "mysql://u:***@h/db");
+        assert_eq!(
+            of("mariadb://h/db"),
+            Ok(DatabaseSpec::MysqlUrl("mariadb://h/db".to_owned()))
+        );
+        assert!(of("mariadb").unwrap_err().contains("neither"));
         assert!(of("sqlite::memory:").unwrap_err().contains("plain new file"));
         assert!(of("http://h").unwrap_err().contains("\"http\""));
         assert!(of("oracle").unwrap_err().contains("neither"));

@@ -12,9 +12,10 @@ use nix::sys::signal::Signal;
 use outbox_core::Delivery;
 use outbox_core::consumer::{Consumer, HandleError, Handler, StopReason};
 use outbox_sqlx::queue::{QueueDatabase, SqlQueue};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Pool, Postgres, Sqlite};
+use sqlx::{MySql, Pool, Postgres, Sqlite};
 use tokio::io::stdout;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,11 @@ pub(crate) async fn run(args: &QueueWorkerArgs) -> Result<()> {
             let options: PgConnectOptions = database.url.parse().context("the database's URL")?;
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS);
             work::<Postgres>(args, pool.connect_with(options).await?).await
+        }
+        Kind::Mysql => {
+            let options: MySqlConnectOptions = database.url.parse().context("the database's URL")?;
+            let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS);
+            work::<MySql>(args, pool.connect_with(options).await?).await
         }
         Kind::Sqlite => {
             let options = outbox_sqlx::sqlite::connect_options(&database.url)?;

@@ -56,6 +56,7 @@ impl Open {
 
     /// Commits.
     pub async fn commit(self) -> Result<()> {
-        Ok(on_open!(self, tx => tx.commit().await?))
+        on_open!(self, tx => tx.commit().await?);
+        Ok(())
     }
 }

@@ -77,6 +77,22 @@ pub(crate) trait Engine: OutboxDatabase {
     fn relay_store(url: &str) -> impl Future<Output = Result<Box<dyn RelayStore>>> + Send;
 }
 
+/// How many relays own shards, and the least and the most shards of one.
+pub(crate) type Shares = (i64, i64, i64);
+
+/// What is needed beside that where several processes relay one database.
+pub(crate) trait Shared: Engine {
+    /// [`Engine::load`], in whatever transaction the connection is in.
+    fn load_into(
+        connection: &mut Self::Connection,
+        messages: u64,
+        keys: u64,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Who owns the shards.
+    fn shares(pool: &Pool<Self>) -> impl Future<Output = Result<Shares>> + Send;
+}
+
 /// What an order says beside its customer and total.
 pub(super) const ORDER_DETAIL: &str =
     "2 x coffee beans 1 kg, 1 x paper filters, gift wrapped; deliver to the back door after six";

@@ -1,15 +1,18 @@
-//! Where to measure: a private Postgres server, a database of our own on somebody's server, or a SQLite file.
+//! Where to measure: a private Postgres, MySQL or MariaDB server, a database of our own on somebody's server, or a SQLite
+//! file.
 //!
 //! Every scenario works in databases that it created and that are gone afterwards, because it empties tables
 //! between rounds.
 
 mod engine;
+mod mysql;
 mod postgres;
 mod queue;
 mod sqlite;
 
-pub(crate) use engine::Engine;
-pub(crate) use postgres::{connect as connect_postgres, load_into};
+pub(crate) use engine::{Engine, Shared};
+pub(crate) use mysql::connect as connect_mysql;
+pub(crate) use postgres::connect as connect_postgres;
 pub(crate) use queue::QueueEngine;
 
 use anyhow::Result;
@@ -22,6 +25,7 @@ use crate::cli::DatabaseSpec;
 #[derive(Debug)]
 pub(crate) enum Server {
     Postgres(Box<postgres::PostgresServer>),
+    Mysql(Box<mysql::MysqlServer>),
     Sqlite(sqlite::SqliteFolder),
 }
 
@@ -35,6 +39,8 @@ pub(crate) struct Database {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Postgres,
+    /// MySQL or MariaDB.
+    Mysql,
     Sqlite,
 }
 
@@ -43,8 +49,22 @@ impl Kind {
     pub(crate) fn of_url(url: &str) -> Self {
         if url.starts_with("sqlite:") {
             Self::Sqlite
+        } else if ["mysql:", "mariadb:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            Self::Mysql
         } else {
             Self::Postgres
+        }
+    }
+
+    /// For sentences.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "Postgres",
+            Self::Mysql => "MySQL",
+            Self::Sqlite => "SQLite",
         }
     }
 }
@@ -64,6 +84,8 @@ impl Server {
                 .await
                 .map(Box::new)
                 .map(Self::Postgres),
+            DatabaseSpec::PrivateMysql => mysql::MysqlServer::private().await.map(Box::new).map(Self::Mysql),
+            DatabaseSpec::MysqlUrl(url) => mysql::MysqlServer::at(url).await.map(Box::new).map(Self::Mysql),
             DatabaseSpec::TemporarySqlite => sqlite::SqliteFolder::temporary().map(Self::Sqlite),
             DatabaseSpec::SqliteFile(path) => sqlite::SqliteFolder::at(path).map(Self::Sqlite),
         }
@@ -72,6 +94,7 @@ impl Server {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Postgres(_) => Kind::Postgres,
+            Self::Mysql(_) => Kind::Mysql,
             Self::Sqlite(_) => Kind::Sqlite,
         }
     }
@@ -86,6 +109,10 @@ impl Server {
                 kind: Kind::Postgres,
                 url: server.create().await?,
             },
+            Self::Mysql(server) => Database {
+                kind: Kind::Mysql,
+                url: server.create().await?,
+            },
             Self::Sqlite(folder) => Database {
                 kind: Kind::Sqlite,
                 url: folder.create()?,
@@ -93,6 +120,7 @@ impl Server {
         };
         match database.kind {
             Kind::Postgres => engine::make_tables::<sqlx::Postgres>(&database.url).await?,
+            Kind::Mysql => engine::make_tables::<sqlx::MySql>(&database.url).await?,
             Kind::Sqlite => engine::make_tables::<sqlx::Sqlite>(&database.url).await?,
         }
         Ok(database)
@@ -102,6 +130,7 @@ impl Server {
     pub(crate) fn settings(&self) -> Map<String, Value> {
         match self {
             Self::Postgres(server) => server.settings(),
+            Self::Mysql(server) => server.settings(),
             Self::Sqlite(folder) => folder.settings(),
         }
     }
@@ -110,6 +139,7 @@ impl Server {
     pub(crate) async fn clean_up(self) {
         match self {
             Self::Postgres(server) => server.clean_up().await,
+            Self::Mysql(server) => server.clean_up().await,
             Self::Sqlite(folder) => folder.clean_up(),
         }
     }
@@ -119,6 +149,7 @@ impl Server {
 pub(crate) async fn relay_store(database: &Database) -> Result<Box<dyn RelayStore>> {
     match database.kind {
         Kind::Postgres => sqlx::Postgres::relay_store(&database.url).await,
+        Kind::Mysql => sqlx::MySql::relay_store(&database.url).await,
         Kind::Sqlite => sqlx::Sqlite::relay_store(&database.url).await,
     }
 }

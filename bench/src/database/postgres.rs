@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Transaction};
 
-use super::engine::{Engine, ORDER_DETAIL};
+use super::engine::{Engine, ORDER_DETAIL, Shared, Shares};
 use super::sqlite::warn_if_in_memory;
 use crate::clock;
 use crate::content::{TOPIC, payload_parts};
@@ -20,6 +20,7 @@ const TABLES: &str = include_str!("../../sql/postgres/tables.sql");
 const EMPTY: &str = include_str!("../../sql/postgres/empty.sql");
 const LOAD: &str = include_str!("../../sql/postgres/load.sql");
 const ORDER: &str = include_str!("../../sql/postgres/order.sql");
+const SHARES: &str = include_str!("../../sql/postgres/shares.sql");
 
 /// What a private server has beside PostgreSQL's defaults: room for the data, and no checkpoint that falls into one
 /// round and not into the other (there is one before each measurement instead).
@@ -181,7 +182,7 @@ impl Engine for sqlx::Postgres {
 
     async fn load(pool: &PgPool, messages: u64, keys: u64) -> Result<()> {
         let mut connection = pool.acquire().await.context("loading a backlog")?;
-        load_into(&mut connection, messages, keys).await
+        Self::load_into(&mut connection, messages, keys).await
     }
 
     async fn settle_down(pool: &PgPool) -> Result<()> {
@@ -272,19 +273,27 @@ impl Engine for sqlx::Postgres {
     }
 }
 
-/// Loads a backlog of `messages` over `keys` keys, in whatever transaction the connection is in.
-pub(crate) async fn load_into(connection: &mut PgConnection, messages: u64, keys: u64) -> Result<()> {
-    let (before, after) = payload_parts();
-    sqlx::query(LOAD)
-        .bind(i64::try_from(messages)?)
-        .bind(i64::try_from(keys)?)
-        .bind(TOPIC)
-        .bind(before)
-        .bind(after)
-        .execute(connection)
-        .await
-        .map(drop)
-        .context("loading a backlog")
+impl Shared for sqlx::Postgres {
+    async fn load_into(connection: &mut PgConnection, messages: u64, keys: u64) -> Result<()> {
+        let (before, after) = payload_parts();
+        sqlx::query(LOAD)
+            .bind(i64::try_from(messages)?)
+            .bind(i64::try_from(keys)?)
+            .bind(TOPIC)
+            .bind(before)
+            .bind(after)
+            .execute(connection)
+            .await
+            .map(drop)
+            .context("loading a backlog")
+    }
+
+    async fn shares(pool: &PgPool) -> Result<Shares> {
+        sqlx::query_as(SHARES)
+            .fetch_one(pool)
+            .await
+            .context("asking who owns the shards")
+    }
 }
 
 /// A checkpoint now is none in the middle of what is measured. Only superusers and members of pg_checkpoint may ask

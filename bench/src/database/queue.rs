@@ -2,10 +2,10 @@ use std::future::Future;
 
 use anyhow::{Context, Result};
 use outbox_sqlx::queue::QueueDatabase;
-use sqlx::{Executor, Pool, Postgres, Sqlite};
+use sqlx::{Executor, MySql, Pool, Postgres, Sqlite};
 
 use super::engine::Engine;
-use super::{postgres, sqlite};
+use super::{mysql, postgres, sqlite};
 use crate::content::payload_parts;
 
 /// Offsets of each queue that are filled by one statement: progress is seen, and no transaction is huge.
@@ -94,6 +94,19 @@ const _: () = {
         async fn settle_queue(pool: &Pool<Self>) -> Result<()> {
             pool.execute(SETTLE).await.context("vacuuming the queue")?;
             postgres::checkpoint(pool).await
+        }
+    }
+};
+
+const _: () = {
+    const SETTLE: &str = include_str!("../../sql/mysql/queue_settle.sql");
+    statements!("mysql");
+
+    impl QueueEngine for MySql {
+        same_for_each_database!();
+
+        async fn settle_queue(pool: &Pool<Self>) -> Result<()> {
+            mysql::write_out(pool, SETTLE).await
         }
     }
 };

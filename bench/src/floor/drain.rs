@@ -3,28 +3,33 @@
 //!
 //! On Postgres its session is set like the relay's own (its DELETE does not wait for the disk, one plan for all
 //! parameters), because any loop written by hand could have that too. `--durable-floor` leaves the session as it
-//! is.
+//! is. On MySQL its session is READ COMMITTED as the relay's; how durable a commit is can't be said by a session there.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use outbox_core::{Message, MessageId, Publisher};
+use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{ConnectOptions, Executor, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::database::{Database, Kind, connect_postgres};
+use crate::database::{Database, Kind, connect_mysql, connect_postgres};
 use crate::relay::Sink;
 
 const POSTGRES_PAGE: &str = include_str!("../../sql/postgres/page.sql");
 const POSTGRES_DELETE: &str = include_str!("../../sql/postgres/delete.sql");
 const POSTGRES_SESSION: &str =
     "SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
+const MYSQL_PAGE: &str = include_str!("../../sql/mysql/page.sql");
+const MYSQL_DELETE: &str = include_str!("../../sql/mysql/delete.sql");
+pub(super) const MYSQL_SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 const SQLITE_PAGE: &str = include_str!("../../sql/sqlite/page.sql");
 const SQLITE_DELETE: &str = include_str!("../../sql/sqlite/delete.sql");
 
@@ -125,6 +130,11 @@ async fn open(database: &Database, durable: bool) -> Result<Box<dyn BareLoop>> {
             }
             Box::new(OnPostgres(connection))
         }
+        Kind::Mysql => {
+            let mut connection = connect_mysql(&database.url).await?;
+            connection.execute(MYSQL_SESSION).await?;
+            Box::new(OnMysql(connection))
+        }
         Kind::Sqlite => {
             let options = outbox_sqlx::sqlite::connect_options(&database.url)?.disable_statement_logging();
             Box::new(OnSqlite(options.connect().await?))
@@ -191,6 +201,64 @@ pub(super) fn raw(row: &PgRow, column: usize) -> Result<Option<&[u8]>> {
 pub(super) fn time(row: &PgRow, column: usize) -> Result<Option<i64>> {
     let bytes = raw(row, column)?.map(<[u8; 8]>::try_from).transpose()?;
     Ok(bytes.map(i64::from_be_bytes))
+}
+
+struct OnMysql(MySqlConnection);
+
+#[async_trait]
+impl BareLoop for OnMysql {
+    async fn page(&mut self, mark: i64) -> Result<Vec<BareRow>> {
+        let rows = sqlx::query(MYSQL_PAGE)
+            .bind(mark)
+            .bind(ROWS)
+            .fetch_all(&mut self.0)
+            .await?;
+        rows.iter().map(mysql_row).collect()
+    }
+
+    async fn delete(&mut self, ids: &[i64]) -> Result<()> {
+        let mut list = String::new();
+        for id in ids {
+            let comma = if list.is_empty() { "" } else { "," };
+            let _ = write!(list, "{comma}{id}");
+        }
+        // Numbers only.
+        let statement = MYSQL_DELETE.replace("{ids}", &list);
+        self.0.execute(AssertSqlSafe(statement)).await?;
+        Ok(())
+    }
+}
+
+fn mysql_row(row: &MySqlRow) -> Result<BareRow> {
+    Ok(BareRow {
+        id: row.try_get(0)?,
+        message_id: row.try_get(1)?,
+        shard: row.try_get(2)?,
+        topic: row.try_get(3)?,
+        key: row.try_get(4)?,
+        payload: row.try_get(5)?,
+        headers: row.try_get::<String, _>(6)?.into_bytes(),
+        created_at: mysql_time(row, 7)?.context("created_at is NULL")?,
+        due_at: mysql_time(row, 8)?,
+        hold: row.try_get(9)?,
+        attempts: row.try_get(10)?,
+    })
+}
+
+/// The parts of a time as the server sends them, side by side in one number: any type for times would be made of them.
+pub(super) fn mysql_time(row: &MySqlRow, column: usize) -> Result<Option<i64>> {
+    let value = row.try_get_raw(column)?;
+    if sqlx::ValueRef::is_null(&value) {
+        return Ok(None);
+    }
+    let bytes = <&[u8] as sqlx::Decode<sqlx::MySql>>::decode(value)
+        .map_err(|error| anyhow::anyhow!("column {column}: {error}"))?;
+    let part = |at: usize| i64::from(bytes.get(at).copied().unwrap_or(0));
+    let micros = (8..12).rev().fold(0, |micros, at| micros << 8 | part(at));
+    let date = (part(1) | part(2) << 8) << 9 | part(3) << 5 | part(4);
+    Ok(Some(
+        ((date << 17) | part(5) << 12 | part(6) << 6 | part(7)) << 20 | micros,
+    ))
 }
 
 struct OnSqlite(SqliteConnection);

@@ -7,9 +7,9 @@
 //! reader would lose messages; here there is one.
 //!
 //! On Postgres its reader's session is set like a member's own: its UPDATE does not wait for the disk (with
-//! `--durable-floor` it does), and there is one plan for all parameters.
+//! `--durable-floor` it does), and there is one plan for all parameters. On MySQL how durable a commit is can't be said by a
+//! session.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
@@ -18,15 +18,17 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use outbox_core::Message;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{ConnectOptions, Connection, Database as SqlDatabase, Executor, Postgres, Row, Sqlite};
+use sqlx::{ConnectOptions, Connection, Database as SqlDatabase, Executor, MySql, Postgres, Row, Sqlite};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::drain::{raw, time};
+use super::drain::{MYSQL_SESSION, mysql_time, raw, time};
+use super::insert::{ROWS_MAX, many};
 use crate::clock;
-use crate::database::{QueueEngine, connect_postgres};
+use crate::database::{QueueEngine, connect_mysql, connect_postgres};
 
 /// Rows of one read.
 const ROWS: i64 = 1_000;
@@ -247,23 +249,7 @@ fn postgres_row(row: &PgRow) -> Result<BareRow> {
 const SQLITE_APPEND: &str = include_str!("../../sql/sqlite/log_append.sql");
 const SQLITE_READ: &str = include_str!("../../sql/sqlite/log_read.sql");
 const SQLITE_CURSOR: &str = include_str!("../../sql/sqlite/log_cursor.sql");
-/// The most rows of one statement; SQLite takes 32,766 parameters.
-const SQLITE_ROWS_MAX: usize = 1_000;
-
-/// The INSERT of n rows, at n.
-static SQLITE_MANY: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let (insert, row) = SQLITE_APPEND
-        .trim_end()
-        .split_once("VALUES ")
-        .unwrap_or((SQLITE_APPEND, ""));
-    let mut statement = format!("{insert}VALUES {row}");
-    let mut all = vec![String::new(), statement.clone()];
-    while all.len() <= SQLITE_ROWS_MAX {
-        let _ = write!(statement, ", {row}");
-        all.push(statement.clone());
-    }
-    all
-});
+static SQLITE_MANY: LazyLock<Vec<String>> = LazyLock::new(|| many(SQLITE_APPEND));
 
 impl BareLog for Sqlite {
     async fn writer(url: &str) -> Result<SqliteConnection> {
@@ -277,7 +263,7 @@ impl BareLog for Sqlite {
 
     async fn append_rows(connection: &mut SqliteConnection, batch: &[BareMessage]) -> sqlx::Result<()> {
         let statements: &'static Vec<String> = &SQLITE_MANY;
-        for batch in batch.chunks(SQLITE_ROWS_MAX) {
+        for batch in batch.chunks(ROWS_MAX) {
             let mut query = sqlx::query(statements[batch.len()].as_str());
             for row in batch {
                 query = query
@@ -317,6 +303,68 @@ fn sqlite_row(row: &SqliteRow) -> Result<BareRow> {
         payload: row.try_get(4)?,
         headers: row.try_get::<String, _>(5)?.into_bytes(),
         created_at: row.try_get(6)?,
+    })
+}
+
+const MYSQL_APPEND: &str = include_str!("../../sql/mysql/log_append.sql");
+const MYSQL_READ: &str = include_str!("../../sql/mysql/log_read.sql");
+const MYSQL_CURSOR: &str = include_str!("../../sql/mysql/log_cursor.sql");
+
+static MYSQL_MANY: LazyLock<Vec<String>> = LazyLock::new(|| many(MYSQL_APPEND));
+
+impl BareLog for MySql {
+    async fn writer(url: &str) -> Result<MySqlConnection> {
+        connect_mysql(url).await
+    }
+
+    async fn reader(url: &str, _: bool) -> Result<MySqlConnection> {
+        let mut connection = connect_mysql(url).await?;
+        connection.execute(MYSQL_SESSION).await?;
+        Ok(connection)
+    }
+
+    async fn append_rows(connection: &mut MySqlConnection, batch: &[BareMessage]) -> sqlx::Result<()> {
+        let statements: &'static Vec<String> = &MYSQL_MANY;
+        for batch in batch.chunks(ROWS_MAX) {
+            let mut query = sqlx::query(statements[batch.len()].as_str());
+            for row in batch {
+                query = query
+                    .bind(row.queue)
+                    .bind(row.id)
+                    .bind(&*row.key)
+                    .bind(&row.payload[..])
+                    .bind(row.headers)
+                    .bind(row.created_at);
+            }
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_rows(connection: &mut MySqlConnection, mark: i64) -> Result<Vec<BareRow>> {
+        let rows = sqlx::query(MYSQL_READ)
+            .bind(mark)
+            .bind(ROWS)
+            .fetch_all(connection)
+            .await?;
+        rows.iter().map(mysql_row).collect()
+    }
+
+    async fn move_cursor(connection: &mut MySqlConnection, mark: i64) -> sqlx::Result<()> {
+        let moved = sqlx::query(MYSQL_CURSOR).bind(mark).execute(connection).await?;
+        one_row(moved.rows_affected())
+    }
+}
+
+fn mysql_row(row: &MySqlRow) -> Result<BareRow> {
+    Ok(BareRow {
+        queue: row.try_get(0)?,
+        offset: row.try_get(1)?,
+        id: row.try_get(2)?,
+        key: row.try_get(3)?,
+        payload: row.try_get(4)?,
+        headers: row.try_get::<String, _>(5)?.into_bytes(),
+        created_at: mysql_time(row, 6)?.context("created_at is NULL")?,
     })
 }
 

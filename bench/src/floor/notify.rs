@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::content::Content;
 use crate::database::Engine;
-use crate::floor::insert::BareInsert;
+use crate::floor::insert::{BareInsert, Step};
 
 const CHANNEL: &str = "bench";
 const NOTIFY: &str = include_str!("../../sql/postgres/notify.sql");
@@ -29,7 +29,7 @@ pub(crate) async fn write(
 ) -> Result<(Duration, Duration)> {
     let mut tx = sqlx::Postgres::begin_by_hand(pool).await?;
     sqlx::Postgres::insert_order(&mut tx, content.key(n), 990).await?;
-    sqlx::Postgres::insert_message(&mut tx, content, n).await?;
+    sqlx::Postgres::insert_message(&mut tx, Step::Bare, content, n).await?;
     sqlx::query(NOTIFY)
         .bind(CHANNEL)
         .bind(id.to_string())

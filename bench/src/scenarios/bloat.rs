@@ -1,7 +1,7 @@
 //! `bloat`: what becomes of the rate when dead rows can't be vacuumed.
 //!
-//! Another session holds a snapshot open (on Postgres a REPEATABLE READ transaction that has read, on SQLite a read
-//! transaction), as a backup or a long report does. Then five times: messages appear, and are drained. One
+//! Another session holds a snapshot open (on Postgres and MySQL a REPEATABLE READ transaction that has read, on SQLite a
+//! read transaction), as a backup or a long report does. Then five times: messages appear, and are drained. One
 //! relay, in a process of its own, lives through all of it. The messages appear all at once, by one commit, so that
 //! draining is measured and not a mixture; the relay polls as often as a busy one does also when it has nothing to do,
 //! so that its waiting is not. The rate of the fifth drain by that of the first is the result; its median over
@@ -10,12 +10,12 @@
 use anyhow::{Context, Result};
 use outbox_core::pacing::Pacer;
 use serde_json::{Map, Value};
-use sqlx::{Connection, Executor, Postgres, Sqlite};
+use sqlx::{Connection, Executor, MySql, Postgres, Sqlite};
 
 use crate::cli::{BloatArgs, Common};
 use crate::clock;
 use crate::content::PAYLOAD_BYTES;
-use crate::database::{Database, Engine, Kind, Server, connect_postgres};
+use crate::database::{Database, Engine, Kind, Server, connect_mysql, connect_postgres};
 use crate::progress::Progress;
 use crate::report::{Report, Table, number, pretty, pretty_range};
 use crate::stats::{Interval, Spread, median};
@@ -33,6 +33,7 @@ pub(crate) async fn run(common: &Common, args: &BloatArgs, server: &mut Server) 
     let database = server.database().await?;
     match server.kind() {
         Kind::Postgres => measure::<Postgres>(common, args, server, &database).await,
+        Kind::Mysql => measure::<MySql>(common, args, server, &database).await,
         Kind::Sqlite => measure::<Sqlite>(common, args, server, &database).await,
     }
 }
@@ -88,6 +89,7 @@ async fn measure<E: Engine>(
 /// A transaction that has looked and does not end.
 enum Snapshot {
     Postgres(sqlx::PgConnection),
+    Mysql(sqlx::MySqlConnection),
     Sqlite(sqlx::SqliteConnection),
 }
 
@@ -103,6 +105,18 @@ impl Snapshot {
                     .context("holding a snapshot")?;
                 connection.execute(look).await.context("holding a snapshot")?;
                 Ok(Self::Postgres(connection))
+            }
+            Kind::Mysql => {
+                let mut connection = connect_mysql(&database.url).await?;
+                connection
+                    .execute(
+                        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                         START TRANSACTION WITH CONSISTENT SNAPSHOT",
+                    )
+                    .await
+                    .context("holding a snapshot")?;
+                connection.execute(look).await.context("holding a snapshot")?;
+                Ok(Self::Mysql(connection))
             }
             Kind::Sqlite => {
                 let options = outbox_sqlx::sqlite::connect_options(&database.url)?;
@@ -120,6 +134,7 @@ impl Snapshot {
     async fn release(self) -> Result<()> {
         match self {
             Self::Postgres(mut connection) => connection.execute("COMMIT").await.map(drop),
+            Self::Mysql(mut connection) => connection.execute("COMMIT").await.map(drop),
             Self::Sqlite(mut connection) => connection.execute("COMMIT").await.map(drop),
         }
         .context("releasing the snapshot")

@@ -1,9 +1,9 @@
 //! `idle`: what a relay costs when nothing happens, and how soon it is there for the first message after that.
 //!
 //! Two relays, each in a process and with a database of its own: one polls only, one is also told by debounced
-//! NOTIFY (Postgres). A message wakes them; then there is silence. After the silence, for a while, their statements
+//! NOTIFY (Postgres; elsewhere there is none, and only the first). A message wakes them; then there is silence. After the silence, for a while, their statements
 //! are counted (by themselves, and on Postgres by the server: pg_stat_statements would have to be installed, but
-//! pg_stat_database counts transactions) and their processor time is read from the kernel. Then a message is
+//! pg_stat_database counts transactions; MySQL counts the statements of everybody) and their processor time is read from the kernel. Then a message is
 //! committed at a moment that has nothing to do with their polling, and the time runs from the answer to its commit
 //! to the arrival at the sink in the other process, by the clock that both share. Silence and message repeat.
 
@@ -12,13 +12,13 @@ use outbox_core::Message;
 use outbox_sqlx::Outbox;
 use outbox_sqlx::postgres::Notifier;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Pool, Postgres, Sqlite};
+use sqlx::{MySql, Pool, Postgres, Sqlite};
 
-use super::waiting::{self, Side, Waiting};
+use super::waiting::{self, Counters, Side, Waiting};
 use crate::cli::Common;
 use crate::clock;
 use crate::content::{self, TOPIC};
-use crate::database::{Database, Engine, Kind, Server, connect_postgres};
+use crate::database::{Database, Engine, Kind, Server, connect_mysql, connect_postgres};
 use crate::report::{Report, number, pretty};
 use crate::subprocess::{Worker, WorkerSetup};
 
@@ -36,36 +36,37 @@ pub(crate) async fn run(common: &Common, server: &mut Server) -> Result<Report> 
             let options: PgConnectOptions = notified.url.parse().context("the database's URL")?;
             let told = Outbox::builder().notifier(Notifier::start(options)).build();
             let mut relays = vec![
-                relay::<Postgres>(
-                    &polling,
-                    "polling only",
-                    "polling_only",
-                    200.0,
-                    Outbox::new(),
-                    false,
-                )
-                .await?,
+                self::polling::<Postgres>(&polling).await?,
                 relay::<Postgres>(&notified, "debounced NOTIFY", "debounced_notify", 5.0, told, true).await?,
             ];
             for (relay, database) in relays.iter_mut().zip([&polling, &notified]) {
-                relay.side.counters = Some(connect_postgres(&database.url).await?);
+                relay.side.counters = Some(Counters::Postgres(connect_postgres(&database.url).await?));
             }
             measure(common, server, relays).await
         }
-        Kind::Sqlite => {
+        Kind::Mysql => {
             let database = server.database().await?;
-            let relay = relay::<Sqlite>(
-                &database,
-                "polling only",
-                "polling_only",
-                200.0,
-                Outbox::new(),
-                false,
-            )
-            .await?;
+            let mut relay = polling::<MySql>(&database).await?;
+            relay.side.counters = Some(Counters::Mysql(connect_mysql(&database.url).await?));
+            measure(common, server, vec![relay]).await
+        }
+        Kind::Sqlite => {
+            let relay = polling::<Sqlite>(&server.database().await?).await?;
             measure(common, server, vec![relay]).await
         }
     }
+}
+
+async fn polling<E: Engine>(database: &Database) -> Result<Relay<E>> {
+    relay(
+        database,
+        "polling only",
+        "polling_only",
+        200.0,
+        Outbox::new(),
+        false,
+    )
+    .await
 }
 
 async fn relay<E: Engine>(
@@ -114,7 +115,10 @@ impl<E: Engine> Waiting for Relay<E> {
 
 async fn measure<E: Engine>(common: &Common, server: &Server, mut relays: Vec<Relay<E>>) -> Result<Report> {
     let times = waiting::measure(common, &mut relays).await?;
-    let (table, details, notes) = waiting::tabulate(&mut relays, times, "an idle relay", "a relay");
+    let (table, details, mut notes) = waiting::tabulate(&mut relays, times, "an idle relay", "a relay");
+    if server.kind() != Kind::Postgres {
+        notes.push(format!("{} has no NOTIFY: relays poll.", server.kind().name()));
+    }
     let mut settings = server.settings();
     settings.insert("silence_seconds".into(), number(times.silence.as_secs_f64()));
     settings.insert("count_seconds".into(), number(times.count.as_secs_f64()));

@@ -12,7 +12,7 @@
 //!   the same runtime; but it hears of nothing, exactly like one in another process,
 //! * *debounced NOTIFY*: a relay that hears of the outbox only through `PostgresWakeListener`.
 //!
-//! On SQLite, which has no NOTIFY, there are the second and the third.
+//! On MySQL and SQLite, which have no NOTIFY, there are the second and the third.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use outbox_sqlx::postgres::Notifier;
 use outbox_sqlx::{Outbox, PostgresWakeListener};
 use serde_json::{Map, Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPool};
-use sqlx::{Pool, Postgres, Sqlite};
+use sqlx::{MySql, Pool, Postgres, Sqlite};
 use uuid::Uuid;
 
 use crate::cli::{Common, LatencyArgs};
@@ -103,14 +103,22 @@ pub(crate) async fn run(common: &Common, args: &LatencyArgs, server: &mut Server
             let found = bench.measure(&ways, Some(&pool)).await?;
             Ok(bench.report(server, &ways, &found))
         }
-        Kind::Sqlite => {
-            let pool = Sqlite::pool(&database.url, Sqlite::CLIENTS).await?;
-            let ways = [Way::InProcess, Way::PollingOnly];
-            let bench = Bench::new(common, args, &database, pool);
-            let found = bench.measure(&ways, None).await?;
-            Ok(bench.report(server, &ways, &found))
-        }
+        Kind::Mysql => without_notify::<MySql>(common, args, server, &database).await,
+        Kind::Sqlite => without_notify::<Sqlite>(common, args, server, &database).await,
     }
+}
+
+async fn without_notify<E: Engine>(
+    common: &Common,
+    args: &LatencyArgs,
+    server: &Server,
+    database: &Database,
+) -> Result<Report> {
+    let pool = E::pool(&database.url, E::CLIENTS).await?;
+    let ways = [Way::InProcess, Way::PollingOnly];
+    let bench = Bench::new(common, args, database, pool);
+    let found = bench.measure(&ways, None).await?;
+    Ok(bench.report(server, &ways, &found))
 }
 
 struct Bench<'a, E: Engine> {
@@ -281,7 +289,10 @@ impl<'a, E: Engine> Bench<'a, E> {
                 .to_owned(),
         ];
         if floor.is_none() {
-            notes.push("SQLite has no NOTIFY, and so this scenario has no floor on it.".to_owned());
+            notes.push(format!(
+                "{} has no NOTIFY, and so this scenario has no floor on it.",
+                server.kind().name()
+            ));
         }
         Report {
             scenario: "latency",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Map;
-use sqlx::{Postgres, Sqlite};
+use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::cli::{Common, MemoryArgs};
 use crate::clock;
@@ -28,6 +28,7 @@ pub(crate) async fn run(common: &Common, args: &MemoryArgs, server: &mut Server)
     let database = server.database().await?;
     match server.kind() {
         Kind::Postgres => measure::<Postgres>(common, args, server, &database).await,
+        Kind::Mysql => measure::<MySql>(common, args, server, &database).await,
         Kind::Sqlite => measure::<Sqlite>(common, args, server, &database).await,
     }
 }

@@ -5,7 +5,7 @@
 //! `outbox.publish` beside it (ours). All tables are emptied before each turn, which then runs a fixed number of
 //! transactions, so that both sides fill equally large tables. Payload and keys are built before; building the
 //! message out of them belongs to ours. Who begins a round rotates, so that a machine that gets slower
-//! favours nobody.
+//! favours nobody. On MySQL two more transactions take turns with them, which stand between the floor and ours.
 //!
 //! The ratio is the median over rounds of *ours by the floor of the same round*: noise that lasts longer than a
 //! round disturbs both alike.
@@ -21,15 +21,15 @@ use anyhow::{Context, Result, bail};
 use outbox_core::Message;
 use outbox_sqlx::postgres::Notifier;
 use outbox_sqlx::{Outbox, OutboxError};
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Pool, Postgres, Sqlite};
+use sqlx::{MySql, Pool, Postgres, Sqlite};
 use tokio::task::JoinSet;
 
 use crate::cli::{Common, PublishArgs};
 use crate::content::{Content, KEY_BYTES, PAYLOAD_BYTES, TOPIC};
 use crate::database::{Database, Engine, Kind, Server};
-use crate::floor::insert::BareInsert;
+use crate::floor::insert::{BareInsert, Step};
 use crate::progress::Progress;
 use crate::report::{Report, Table, number, pretty, pretty_range};
 use crate::stats::{Interval, Spread, median, ratios};
@@ -54,7 +54,7 @@ struct Side<E: Engine> {
 #[derive(Debug, Clone)]
 enum Work {
     Business,
-    Bare,
+    Bare(Step),
     Publish(Outbox),
     Scope(Outbox),
 }
@@ -70,7 +70,8 @@ pub(crate) async fn run(common: &Common, args: &PublishArgs, server: &mut Server
             }
             measure::<Postgres>(common, args, server, database, outbox.build()).await
         }
-        Kind::Sqlite if args.notify => bail!("--notify needs Postgres: SQLite has no NOTIFY"),
+        kind if args.notify => bail!("--notify needs Postgres: {} has no NOTIFY", kind.name()),
+        Kind::Mysql => measure::<MySql>(common, args, server, database, Outbox::new()).await,
         Kind::Sqlite => measure::<Sqlite>(common, args, server, database, Outbox::new()).await,
     }
 }
@@ -96,13 +97,18 @@ async fn measure<E: BareInsert>(
         keep: None,
         rates: Vec::new(),
     };
-    // The last two are the floor and ours.
+    // The second one from the front is the floor, or with --pending the first; the last is ours.
     let mut sides = match args.pending {
-        None => vec![
-            side("business only", Work::Business, &pool),
-            side("with a bare INSERT", Work::Bare, &pool),
-            side("with outbox.publish", ours, &pool),
-        ],
+        None => {
+            let mut sides = vec![side("business only", Work::Business, &pool)];
+            sides.extend(
+                E::STEPS
+                    .iter()
+                    .map(|&step| side(step.name(), Work::Bare(step), &pool)),
+            );
+            sides.push(side("with outbox.publish", ours, &pool));
+            sides
+        }
         Some(pending) => {
             let full = E::pool(&server.database().await?.url, clients).await?;
             let mut full = side("publish, full outbox", ours.clone(), &full);
@@ -226,13 +232,13 @@ async fn transaction<E: BareInsert>(
             E::insert_order(&mut tx, content.key(n), total).await?;
             tx.commit().await?;
         }
-        Work::Bare => {
+        Work::Bare(step) => {
             let mut tx = E::begin_by_hand(pool).await?;
             E::insert_order(&mut tx, content.key(n), total).await?;
             if batch == 1 {
-                E::insert_message(&mut tx, content, first).await?;
+                E::insert_message(&mut tx, *step, content, first).await?;
             } else {
-                E::insert_messages(&mut tx, content, first, batch).await?;
+                E::insert_messages(&mut tx, *step, content, first, batch).await?;
             }
             tx.commit().await?;
         }
@@ -287,7 +293,10 @@ fn report<E: Engine>(
     load: &Load,
     transactions: u64,
 ) -> Report {
-    let (floor, ours) = (&sides[sides.len() - 2], &sides[sides.len() - 1]);
+    let (floor, ours) = (
+        &sides[usize::from(args.pending.is_none())],
+        &sides[sides.len() - 1],
+    );
     let ratio = Interval::of(&ratios(&ours.rates, &floor.rates));
     let base = &sides[0];
     let of_base = if args.pending.is_some() {
@@ -295,8 +304,9 @@ fn report<E: Engine>(
     } else {
         "of business only"
     };
-    let mut table = Table::new(["transaction", "tx/s", "lowest – highest", of_base]);
+    let mut table = Table::new(["transaction", "tx/s", "lowest – highest", of_base, "of the floor"]);
     let mut details = Map::new();
+    let mut steps = Map::new();
     for side in sides {
         let spread = Spread::of(&side.rates);
         let of_base = pretty(median(&ratios(&side.rates, &base.rates)));
@@ -305,7 +315,17 @@ fn report<E: Engine>(
             pretty(spread.median),
             pretty_range(spread.low, spread.high),
             of_base,
+            pretty(median(&ratios(&side.rates, &floor.rates))),
         ]);
+        if let Work::Bare(step) = side.work
+            && step != Step::Bare
+        {
+            let of_floor = Interval::of(&ratios(&side.rates, &floor.rates));
+            steps.insert(
+                step.key().to_owned(),
+                json!({ "rate": Value::from(Spread::of(&side.rates)), "of_floor": Value::from(of_floor) }),
+            );
+        }
     }
     let target = match (args.pending, args.batch) {
         (Some(_), _) => 0.95,
@@ -317,6 +337,7 @@ fn report<E: Engine>(
         pretty(ratio.median),
         pretty_range(ratio.low, ratio.high),
         format!("target ≥ {target}"),
+        String::new(),
     ]);
     details.insert("target".into(), number(target));
     details.insert("ratio_interval".into(), ratio.into());
@@ -332,6 +353,10 @@ fn report<E: Engine>(
             "floor_of_business".into(),
             number(median(&ratios(&floor.rates, &base.rates))),
         );
+    }
+
+    if !steps.is_empty() {
+        details.insert("steps".into(), Value::Object(steps));
     }
 
     let mut settings = server.settings();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
-use sqlx::{Pool, Postgres, Sqlite};
+use sqlx::{MySql, Pool, Postgres, Sqlite};
 
 use crate::cli::{Common, RelayArgs};
 use crate::content::{KEY_BYTES, PAYLOAD_BYTES};
@@ -41,6 +41,7 @@ pub(crate) async fn run(common: &Common, args: &RelayArgs, server: &mut Server) 
     let database = server.database().await?;
     match server.kind() {
         Kind::Postgres => measure::<Postgres>(common, args, server, &database).await,
+        Kind::Mysql => measure::<MySql>(common, args, server, &database).await,
         Kind::Sqlite => measure::<Sqlite>(common, args, server, &database).await,
     }
 }

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
-use sqlx::Postgres;
-use sqlx::postgres::PgPool;
+use sqlx::{MySql, Pool, Postgres};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Common, ScaleArgs};
 use crate::clock;
 use crate::content::PAYLOAD_BYTES;
-use crate::database::{Database, Engine, Kind, Server, load_into};
+use crate::database::{Database, Kind, Server, Shared};
 use crate::progress::Progress;
 use crate::report::{Report, Table, number, pretty, pretty_range};
 use crate::stats::{Interval, Spread, median, ratios};
@@ -39,15 +38,19 @@ const LEASE: Duration = Duration::from_secs(2);
 const SHARED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How many relays own shards, and the least and the most shards of one.
-const SHARES: &str = include_str!("../../sql/postgres/shares.sql");
-
 pub(crate) async fn run(common: &Common, args: &ScaleArgs, server: &mut Server) -> Result<Report> {
-    if server.kind() == Kind::Sqlite {
-        bail!("one process relays a SQLite database, so there is nothing to scale: measure on Postgres");
+    match server.kind() {
+        Kind::Postgres => measure::<Postgres>(common, args, server).await,
+        Kind::Mysql => measure::<MySql>(common, args, server).await,
+        Kind::Sqlite => bail!(
+            "one process relays a SQLite database, so there is nothing to scale: measure on Postgres or MySQL"
+        ),
     }
+}
+
+async fn measure<E: Shared>(common: &Common, args: &ScaleArgs, server: &mut Server) -> Result<Report> {
     let database = server.database().await?;
-    let pool = Postgres::pool(&database.url, 2).await?;
+    let pool = E::pool(&database.url, 2).await?;
     let messages = args
         .messages
         .unwrap_or_else(|| common.scaled(MESSAGES, 400.0, 500));
@@ -59,9 +62,9 @@ pub(crate) async fn run(common: &Common, args: &ScaleArgs, server: &mut Server) 
         for at in 0..RELAYS.len() {
             let at = (at + round) % RELAYS.len();
             progress.says(format!("round {} of {rounds}: {} relays", round + 1, RELAYS[at]));
-            Postgres::empty(&pool).await?;
+            E::empty(&pool).await?;
             let all = messages * RELAYS[at] as u64;
-            let took = drain(&database, &pool, RELAYS[at], all).await?;
+            let took = drain::<E>(&database, &pool, RELAYS[at], all).await?;
             rates[at].push(all as f64 / took.as_secs_f64());
             progress.step();
         }
@@ -71,7 +74,12 @@ pub(crate) async fn run(common: &Common, args: &ScaleArgs, server: &mut Server) 
     Ok(report(common, server, messages, &rates))
 }
 
-async fn drain(database: &Database, pool: &PgPool, relays: usize, messages: u64) -> Result<Duration> {
+async fn drain<E: Shared>(
+    database: &Database,
+    pool: &Pool<E>,
+    relays: usize,
+    messages: u64,
+) -> Result<Duration> {
     let setup = WorkerSetup {
         sink: Some(SINK),
         lease: Some(LEASE),
@@ -81,17 +89,17 @@ async fn drain(database: &Database, pool: &PgPool, relays: usize, messages: u64)
     for _ in 0..relays {
         workers.push(Worker::start(database, setup).await?);
     }
-    wait_for_shares(pool, relays).await?;
+    wait_for_shares::<E>(pool, relays).await?;
     let mut settled = Settled::watch(workers);
-    let mut backlog = pool.begin().await.context("loading a backlog")?;
-    load_into(&mut backlog, messages, messages).await?;
-    Postgres::load(pool, AWAKE, AWAKE).await?;
+    let mut backlog = E::begin_by_hand(pool).await.context("loading a backlog")?;
+    E::load_into(&mut backlog, messages, messages).await?;
+    E::load(pool, AWAKE, AWAKE).await?;
     settled.until(AWAKE).await?;
     backlog.commit().await.context("loading a backlog")?;
     let begun = clock::now();
     let ended = settled.until(AWAKE + messages).await?;
     settled.stop().await?;
-    let left = Postgres::pending(pool).await?;
+    let left = E::pending(pool).await?;
     if left != 0 {
         bail!("all {messages} messages are settled, yet {left} are left");
     }
@@ -164,13 +172,10 @@ impl Settled {
 }
 
 /// Waits until every relay owns shards, and none more than one above another.
-async fn wait_for_shares(pool: &PgPool, relays: usize) -> Result<()> {
+async fn wait_for_shares<E: Shared>(pool: &Pool<E>, relays: usize) -> Result<()> {
     let deadline = clock::now() + SHARED_WITHIN;
     loop {
-        let (owners, least, most): (i64, i64, i64) = sqlx::query_as(SHARES)
-            .fetch_one(pool)
-            .await
-            .context("asking who owns the shards")?;
+        let (owners, least, most) = E::shares(pool).await?;
         if owners == relays as i64 && most - least <= 1 {
             return Ok(());
         }

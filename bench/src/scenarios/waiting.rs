@@ -1,12 +1,12 @@
 //! What it costs to wait, measured the same way for whoever waits: a message wakes everybody; then there is silence;
-//! after it, for a while, statements, the server's transactions and processor time are counted; then a message comes at a
+//! after it, for a while, statements, what the server counts and processor time are counted; then a message comes at a
 //! moment that has nothing to do with anybody's polling, and is waited for. Silence and message repeat.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use sqlx::postgres::PgConnection;
+use sqlx::{MySqlConnection, PgConnection, Row as _};
 
 use crate::cli::Common;
 use crate::clock;
@@ -21,8 +21,9 @@ const ROUNDS: usize = 5;
 /// A message is committed so much later at most, at random: five idle polls.
 const AT_RANDOM: Duration = Duration::from_secs(1);
 /// The server writes its counters down at most once a second.
-const COUNTERS: &str =
+const POSTGRES_COUNTER: &str =
     "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+const MYSQL_COUNTER: &str = "SHOW GLOBAL STATUS LIKE 'Questions'";
 
 pub(crate) const TARGET_QUERIES: f64 = 10.0;
 const TARGET_CPU_PERCENT: f64 = 0.5;
@@ -71,6 +72,34 @@ pub(crate) trait Waiting {
     fn side(&mut self) -> &mut Side;
 }
 
+/// Where to ask a server for its own count.
+pub(crate) enum Counters {
+    /// Of the database's transactions.
+    Postgres(PgConnection),
+    /// Of everybody's statements.
+    Mysql(MySqlConnection),
+}
+
+impl Counters {
+    async fn ask(&mut self) -> Result<i64> {
+        Ok(match self {
+            Self::Postgres(connection) => sqlx::query_scalar(POSTGRES_COUNTER).fetch_one(connection).await?,
+            Self::Mysql(connection) => {
+                let row = sqlx::query(MYSQL_COUNTER).fetch_one(connection).await?;
+                row.try_get::<String, _>(1)?.parse()?
+            }
+        })
+    }
+
+    /// What is counted.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "transactions",
+            Self::Mysql(_) => "statements",
+        }
+    }
+}
+
 /// One who waits, and its figures.
 pub(crate) struct Side {
     pub(crate) name: &'static str,
@@ -79,9 +108,10 @@ pub(crate) struct Side {
     pub(crate) target_ms: f64,
     pub(crate) worker: Worker,
     /// Where to ask the server for its counters, where there is one.
-    pub(crate) counters: Option<PgConnection>,
+    pub(crate) counters: Option<Counters>,
     queries: Vec<f64>,
-    transactions: Vec<f64>,
+    /// By the server's count.
+    served: Vec<f64>,
     cpu_percent: Vec<f64>,
     first_ms: Vec<f64>,
 }
@@ -95,7 +125,7 @@ impl Side {
             worker,
             counters: None,
             queries: Vec::new(),
-            transactions: Vec::new(),
+            served: Vec::new(),
             cpu_percent: Vec::new(),
             first_ms: Vec::new(),
         }
@@ -110,15 +140,15 @@ impl Side {
         self.queries.len()
     }
 
-    /// Statements by its own count, transactions by the server's, and processor time.
+    /// Statements by its own count, what the server counts, and processor time.
     async fn counted(&mut self) -> Result<Counted> {
-        let transactions = match &mut self.counters {
-            Some(connection) => Some(sqlx::query_scalar(COUNTERS).fetch_one(connection).await?),
+        let served = match &mut self.counters {
+            Some(counters) => Some(counters.ask().await?),
             None => None,
         };
         Ok(Counted {
             statements: self.worker.statements().await?,
-            transactions,
+            served,
             cpu: clock::cpu_time(self.worker.pid())?,
             at: clock::now(),
         })
@@ -130,15 +160,15 @@ impl Side {
             .push((after.statements - before.statements) as f64 / seconds);
         self.cpu_percent
             .push((after.cpu - before.cpu).as_secs_f64() / seconds * 100.0);
-        if let (Some(after), Some(before)) = (after.transactions, before.transactions) {
-            self.transactions.push((after - before) as f64 / seconds);
+        if let (Some(after), Some(before)) = (after.served, before.served) {
+            self.served.push((after - before) as f64 / seconds);
         }
     }
 }
 
 struct Counted {
     statements: u64,
-    transactions: Option<i64>,
+    served: Option<i64>,
     cpu: Duration,
     at: Duration,
 }
@@ -202,24 +232,22 @@ pub(crate) fn tabulate<W: Waiting>(
                 format!("≤ {target}"),
             ]);
         }
-        details.insert(
-            side.key.to_owned(),
-            json!({
-                "statements_per_second": Value::from(queries),
-                "transactions_per_second": number(median(&side.transactions)),
-                "cpu_percent": Value::from(cpu),
-                "first_message_ms": Value::from(first),
-            }),
-        );
-        if !side.transactions.is_empty() {
-            let spread = Spread::of(&side.transactions);
+        let mut found = json!({
+            "statements_per_second": Value::from(queries),
+            "cpu_percent": Value::from(cpu),
+            "first_message_ms": Value::from(first),
+        });
+        if let Some(counters) = &side.counters {
+            let (what, spread) = (counters.name(), Spread::of(&side.served));
+            found[format!("{what}_per_second_by_server")] = number(spread.median);
             table.row([
-                format!("{}: transactions/s, by the server", side.name),
+                format!("{}: {what}/s, by the server", side.name),
                 pretty(spread.median),
                 pretty_range(spread.low, spread.high),
                 String::new(),
             ]);
         }
+        details.insert(side.key.to_owned(), found);
     }
     let mut notes = vec![
         "The server's count also has what this program asks it, once a round, and its own maintenance."

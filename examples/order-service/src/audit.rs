@@ -3,6 +3,7 @@
 use crate::database::Database;
 use crate::store_error::StoreError;
 
+const MYSQL: &str = include_str!("../sql/mysql/audit.sql");
 const POSTGRES: &str = include_str!("../sql/postgres/audit.sql");
 const SQLITE: &str = include_str!("../sql/sqlite/audit.sql");
 
@@ -43,7 +44,8 @@ impl Audit {
     pub async fn of(database: &Database) -> Result<Self, StoreError> {
         type Row = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
         let row: Row = match database {
-            Database::Postgres(pool) => sqlx::query_as(POSTGRES).fetch_one(pool).await?,
+            Database::MySql(pools) => sqlx::query_as(MYSQL).fetch_one(&pools.read).await?,
+            Database::Postgres(pools) => sqlx::query_as(POSTGRES).fetch_one(&pools.read).await?,
             Database::Sqlite(pools) => sqlx::query_as(SQLITE).fetch_one(&pools.read).await?,
         };
         Ok(Self {

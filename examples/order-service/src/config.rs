@@ -29,16 +29,18 @@ pub enum Command {
     Serve(ServeConfig),
     /// Place orders by itself, wait until everything is at rest, and audit what came of it.
     ///
-    /// Runs on a temporary SQLite file, or where DATABASE_URL leads: on Postgres in a schema of its own, which is
-    /// dropped afterwards, on SQLite only in a file without orders and stock. Exits with 1 when a message was lost, an
-    /// effect was applied twice, the books don't balance, or it did not come to rest in time.
+    /// Runs on a temporary SQLite file, or where DATABASE_URL leads: on Postgres in a schema of its own and on MySQL in a
+    /// database of its own, which are dropped afterwards, on SQLite only in a file without orders and stock. Exits with
+    /// 1 when a message was lost, an effect was applied twice, the books don't balance, or it did not come to rest in
+    /// time.
     Demo(DemoConfig),
 }
 
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeConfig {
-    /// `sqlite://file.db` or `postgres://user:password@host/database` [default: sqlite://order-service.db]
+    /// `sqlite://file.db`, `postgres://user:password@host/database` or `mysql://user:password@host/database` [default:
+    /// sqlite://order-service.db]
     // Neither its value nor its default is shown by clap: the help would print a password.
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,

@@ -220,6 +220,8 @@ END;
 -- headers, delay (in seconds) and message_id may be NULL. A procedure, because creating a function needs a privilege
 -- that few have where the binary log is on.
 -- The shard: first 16 bits of md5(topic, 0x1F, key), or of the message id's bytes where there is no key, modulo 64.
+-- (MySQL has MD5() built in up to 9.5. Newer ones have it in a component, which an administrator installs once:
+-- INSTALL COMPONENT 'file://component_classic_hashing'. Only these two procedures need it.)
 DROP PROCEDURE IF EXISTS outbox_publish;
 CREATE PROCEDURE outbox_publish(
     topic       TEXT CHARACTER SET utf8mb4,

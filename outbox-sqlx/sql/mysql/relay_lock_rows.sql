@@ -3,4 +3,4 @@
 SELECT o.id
   FROM JSON_TABLE(?1, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
  STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = wanted.id
-   FOR UPDATE
+   FOR UPDATE /*!80000 OF o */

@@ -4,4 +4,4 @@ SELECT o.id
   FROM JSON_TABLE(?1, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
  STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = wanted.id
  STRAIGHT_JOIN outbox_parked p FORCE INDEX (PRIMARY) ON p.topic = o.topic AND p.message_key = o.message_key
-   FOR UPDATE
+   FOR UPDATE /*!80000 OF o, p */

@@ -37,6 +37,8 @@ pub(crate) const ER_LOCK_DEADLOCK: u16 = 1213;
 const ER_SP_DOES_NOT_EXIST: u16 = 1305;
 /// MariaDB with `innodb_snapshot_isolation`: a row was changed after this transaction's snapshot. It was rolled back.
 const ER_CHECKREAD: u16 = 1020;
+/// The tables of a prepared statement left the server's cache (`table_definition_cache`) faster than it could look again.
+const ER_NEED_REPREPARE: u16 = 1615;
 /// The session was killed.
 const ER_CONNECTION_KILLED: u16 = 1927;
 /// The same, or its statement was (MySQL).
@@ -47,7 +49,12 @@ const ER_QUERY_INTERRUPTED: u16 = 1317;
 pub(crate) fn is_passing(number: u16) -> bool {
     matches!(
         number,
-        ER_CON_COUNT_ERROR | ER_SERVER_SHUTDOWN | ER_CHECKREAD | ER_CONNECTION_KILLED | ER_QUERY_INTERRUPTED
+        ER_CON_COUNT_ERROR
+            | ER_SERVER_SHUTDOWN
+            | ER_NEED_REPREPARE
+            | ER_CHECKREAD
+            | ER_CONNECTION_KILLED
+            | ER_QUERY_INTERRUPTED
     )
 }
 

@@ -1,5 +1,5 @@
 use outbox_core::Message;
-use outbox_core::relay::{DueCursor, Fetch, Page, ShardSet};
+use outbox_core::relay::{Fetch, Page, ShardSet};
 
 use super::error::Trouble;
 use crate::stored_row::{RowReader, StoredRow};
@@ -10,7 +10,7 @@ const ASKED_AT_LEAST: usize = 16;
 
 /// Before any due row, even one that was due before time began.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(super) const FIRST_DUE: DueCursor = DueCursor {
+pub(super) const FIRST_DUE: outbox_core::relay::DueCursor = outbox_core::relay::DueCursor {
     due_at: i64::MIN,
     id: i64::MIN,
 };

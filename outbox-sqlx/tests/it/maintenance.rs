@@ -146,56 +146,53 @@ mod job {
     }
 }
 
-#[cfg(any())]
-mod queue_later {
-    on_each! {
-        async fn the_durable_queue_is_maintained_with_the_outbox(pool) {
-            use outbox_core::{Message, Publisher as _, Subscriber as _};
-            let queue = outbox_sqlx::queue::SqlQueue::new(pool.clone());
-            let mut subscriber = queue.subscribe("group", ["read", "unread"]).await.unwrap();
-            let message = |topic: &str| Message::builder(topic.to_owned()).build().unwrap();
-            for answer in queue.publisher().publish(&[message("read")]).await {
-                answer.unwrap();
-            }
-            for delivery in subscriber.receive(1).await.unwrap() {
-                delivery.ack().await.unwrap();
-            }
-            subscriber.close().await.unwrap();
-            for answer in queue.publisher().publish(&[message("unread")]).await {
-                answer.unwrap();
-            }
-            let retention = Retention::DEFAULT.queue(Duration::ZERO);
-            let maintenance = Maintenance::with_queue(pool.clone(), queue, retention);
-            maintenance.start();
-            while maintenance.running() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            let left: Vec<i64> = sqlx::query_scalar("SELECT next_offset FROM outbox_queue WHERE next_offset > first_offset")
-                .fetch_all(&pool)
-                .await
-                .unwrap();
-            assert_eq!(left, [1], "only what the group has read is gone");
-            assert_eq!(count!(pool, "SELECT count(*) FROM outbox_queue_message"), 1);
+on_each! {
+    async fn the_durable_queue_is_maintained_with_the_outbox(pool) {
+        use outbox_core::{Message, Publisher as _, Subscriber as _};
+        let queue = outbox_sqlx::queue::SqlQueue::new(pool.clone());
+        let mut subscriber = queue.subscribe("group", ["read", "unread"]).await.unwrap();
+        let message = |topic: &str| Message::builder(topic.to_owned()).build().unwrap();
+        for answer in queue.publisher().publish(&[message("read")]).await {
+            answer.unwrap();
         }
+        for delivery in subscriber.receive(1).await.unwrap() {
+            delivery.ack().await.unwrap();
+        }
+        subscriber.close().await.unwrap();
+        for answer in queue.publisher().publish(&[message("unread")]).await {
+            answer.unwrap();
+        }
+        let retention = Retention::DEFAULT.queue(Duration::ZERO);
+        let maintenance = Maintenance::with_queue(pool.clone(), queue, retention);
+        maintenance.start();
+        while maintenance.running() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let left: Vec<i64> = sqlx::query_scalar("SELECT next_offset FROM outbox_queue WHERE next_offset > first_offset")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        assert_eq!(left, [1], "only what the group has read is gone");
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_queue_message"), 1);
     }
+}
 
-    on_each! {
-        async fn a_topic_that_a_group_gave_up_is_not_kept_for_it(pool) {
-            use outbox_core::{Message, Publisher as _};
-            let queue = outbox_sqlx::queue::SqlQueue::new(pool.clone());
-            let mut subscriber = queue.subscribe("group", ["a", "b"]).await.unwrap();
-            let messages = ["a", "b"].map(|topic| Message::builder(topic).build().unwrap());
-            for answer in queue.publisher().publish(&messages).await {
-                answer.unwrap();
-            }
-            outbox_core::Subscriber::close(&mut subscriber).await.unwrap();
-            let purged = queue.purge(Duration::ZERO, |_| {}).await.unwrap();
-            assert_eq!((purged.messages, purged.held_by), (0, vec![("group".to_owned(), 2)]));
-            assert!(queue.unsubscribe("group", "a").await.unwrap());
-            assert!(!queue.unsubscribe("group", "a").await.unwrap());
-            assert_eq!(queue.group("group").await.unwrap().unread, 1);
-            let purged = queue.purge(Duration::ZERO, |_| {}).await.unwrap();
-            assert_eq!((purged.messages, purged.held_by), (1, vec![("group".to_owned(), 1)]));
+on_each! {
+    async fn a_topic_that_a_group_gave_up_is_not_kept_for_it(pool) {
+        use outbox_core::{Message, Publisher as _};
+        let queue = outbox_sqlx::queue::SqlQueue::new(pool.clone());
+        let mut subscriber = queue.subscribe("group", ["a", "b"]).await.unwrap();
+        let messages = ["a", "b"].map(|topic| Message::builder(topic).build().unwrap());
+        for answer in queue.publisher().publish(&messages).await {
+            answer.unwrap();
         }
+        outbox_core::Subscriber::close(&mut subscriber).await.unwrap();
+        let purged = queue.purge(Duration::ZERO, |_| {}).await.unwrap();
+        assert_eq!((purged.messages, purged.held_by), (0, vec![("group".to_owned(), 2)]));
+        assert!(queue.unsubscribe("group", "a").await.unwrap());
+        assert!(!queue.unsubscribe("group", "a").await.unwrap());
+        assert_eq!(queue.group("group").await.unwrap().unread, 1);
+        let purged = queue.purge(Duration::ZERO, |_| {}).await.unwrap();
+        assert_eq!((purged.messages, purged.held_by), (1, vec![("group".to_owned(), 1)]));
     }
 }

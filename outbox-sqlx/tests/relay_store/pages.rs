@@ -126,7 +126,7 @@ pub(super) async fn due_rows_follow_their_cursor<D: Database>() {
     let middle = db.insert(due("middle", -5000, 0)).await;
     // At the same time: by id.
     db.run(&format!(
-        "UPDATE outbox SET due_at = (SELECT due_at FROM outbox WHERE id = {middle}) WHERE id = {late}"
+        "UPDATE outbox SET due_at = (SELECT due_at FROM (SELECT due_at FROM outbox WHERE id = {middle}) AS m) WHERE id = {late}"
     ))
     .await;
     let mut store = db.store().await;

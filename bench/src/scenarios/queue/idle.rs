@@ -3,7 +3,8 @@
 //!
 //! Two members, each in a process and with a database of its own, on a topic of eight queues: one polls only, one has
 //! notifications (Postgres). A message wakes them; then there is silence. After the silence, for a while, their
-//! statements are counted (by their driver's log, and on Postgres the server's count of transactions beside it) and their
+//! statements are counted (by their driver's log, and beside it on Postgres the server's count of transactions, on MySQL
+//! its count of everybody's statements) and their
 //! processor time is read from the kernel. Then a message is appended by this process, through a handle of the queue of
 //! its own, at a moment that has nothing to do with their polling, and the time runs from the answer to the arrival at
 //! the handler in the other process, by the clock that both share. Silence and message repeat.
@@ -17,10 +18,10 @@ use super::{QUEUES, ours};
 use crate::cli::Common;
 use crate::clock;
 use crate::content::{self, TOPIC};
-use crate::database::{Kind, Server, connect_postgres};
+use crate::database::{Kind, Server, connect_mysql, connect_postgres};
 use crate::floor::log::BareLog;
 use crate::report::{Report, number, pretty};
-use crate::scenarios::waiting::{self, Side, Waiting};
+use crate::scenarios::waiting::{self, Counters, Side, Waiting};
 use crate::subprocess::{MemberSetup, Worker};
 
 const CONNECTIONS: u32 = 3;
@@ -64,9 +65,11 @@ async fn member<E: BareLog>(
         target_ms,
         Worker::start_member(&database, setup).await?,
     );
-    if database.kind == Kind::Postgres {
-        side.counters = Some(connect_postgres(&database.url).await?);
-    }
+    side.counters = match database.kind {
+        Kind::Postgres => Some(Counters::Postgres(connect_postgres(&database.url).await?)),
+        Kind::Mysql => Some(Counters::Mysql(connect_mysql(&database.url).await?)),
+        Kind::Sqlite => None,
+    };
     Ok(Member { side, pool, queue })
 }
 

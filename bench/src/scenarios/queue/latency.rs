@@ -10,7 +10,7 @@
 //!   all are timed by the same runtime; but it hears of nothing, exactly like one in another process,
 //! * *notifications*: the same, and both handles have notifications.
 //!
-//! On SQLite, which has no notifications, there are the first two.
+//! On MySQL and SQLite, which have no notifications, there are the first two.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ pub(super) async fn run<E: BareLog>(
 ) -> Result<Report> {
     let ways: &[Way] = match server.kind() {
         Kind::Postgres => &[Way::InProcess, Way::PollingOnly, Way::Notifications],
-        Kind::Sqlite => &[Way::InProcess, Way::PollingOnly],
+        Kind::Mysql | Kind::Sqlite => &[Way::InProcess, Way::PollingOnly],
     };
     let database = server.database().await?;
     // On SQLite one more than clients: the member lends one.

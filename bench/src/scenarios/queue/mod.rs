@@ -9,7 +9,7 @@ mod retained;
 mod throughput;
 
 use anyhow::Result;
-use sqlx::{Postgres, Sqlite};
+use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::cli::{Common, QueueArgs};
 use crate::database::{Kind, Server};
@@ -26,6 +26,7 @@ const BATCH: usize = 1_000;
 pub(crate) async fn run(common: &Common, args: &QueueArgs, server: &mut Server) -> Result<Report> {
     match server.kind() {
         Kind::Postgres => on::<Postgres>(common, args, server).await,
+        Kind::Mysql => on::<MySql>(common, args, server).await,
         Kind::Sqlite => on::<Sqlite>(common, args, server).await,
     }
 }

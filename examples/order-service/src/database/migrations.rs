@@ -1,18 +1,49 @@
 //! The service's own tables. Those of the outbox have migrations of their own (`outbox_sqlx::migrate`), under another
 //! name, so that the two never meet.
 
-use anyhow::{Error, anyhow};
-use sqlx::SqlSafeStr;
+use anyhow::{Context, Error, anyhow, bail};
+use outbox_sqlx::OutboxDatabase;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{Executor, FromRow, IntoArguments, Pool, SqlSafeStr};
 
 /// Where sqlx notes which migrations were run. Not its default: that one belongs to whoever shares the database.
-pub(super) const TABLE: &str = "_order_service_migrations";
+const TABLE: &str = "_order_service_migrations";
 
 /// What each version adds. A version is never changed once it was released.
 const NAMES: [&str; 2] = ["orders", "inventory"];
 
+/// The migrations of one database.
+pub(super) type Texts = [&'static str; NAMES.len()];
+
+/// Brings the outbox's tables to this version, then by `own` the service's, and looks whether all are there: tables that
+/// were dropped by hand stay "migrated", and are better missed now than by the first order.
+pub(super) async fn run<DB>(
+    pool: &Pool<DB>,
+    own: impl Future<Output = Result<(), MigrateError>>,
+    missing_tables: &'static str,
+) -> anyhow::Result<()>
+where
+    DB: OutboxDatabase,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> (Option<String>,): FromRow<'r, DB::Row>,
+{
+    outbox_sqlx::migrate(pool)
+        .await
+        .context("the outbox's tables are not usable")?;
+    outbox_sqlx::check_schema(pool)
+        .await
+        .context("the outbox's tables are not usable")?;
+    own.await.map_err(explain)?;
+    let missing: (Option<String>,) = sqlx::query_as(missing_tables).fetch_one(pool).await?;
+    match missing {
+        (None,) => Ok(()),
+        (Some(tables),) => bail!(missing_text(&tables)),
+    }
+}
+
 /// The migrations with these texts, in the order of their versions.
-pub(super) fn migrator(texts: [&'static str; NAMES.len()]) -> Migrator {
+pub(super) fn migrator(texts: Texts) -> Migrator {
     let migrations = (1..).zip(NAMES).zip(texts).map(|((version, name), sql)| {
         let sql = sql.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
@@ -23,7 +54,7 @@ pub(super) fn migrator(texts: [&'static str; NAMES.len()]) -> Migrator {
 }
 
 /// What a failed migration means, and what to do.
-pub(super) fn explain(error: MigrateError) -> Error {
+fn explain(error: MigrateError) -> Error {
     match error {
         MigrateError::VersionMissing(version) => anyhow!(
             "the database is newer than this program: it has migration {version} of the order service, and this \
@@ -39,7 +70,7 @@ pub(super) fn explain(error: MigrateError) -> Error {
 }
 
 /// What to say about tables that are not there though their migration was run.
-pub(super) fn missing(tables: &str) -> String {
+fn missing_text(tables: &str) -> String {
     format!(
         "these tables are missing, though their migrations were run: {tables}. They were dropped, or the search path \
          or DATABASE_URL leads elsewhere. Restore them from a backup; or, if nothing is to be kept, drop the other \

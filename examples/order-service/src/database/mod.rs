@@ -2,7 +2,10 @@
 //! this enum.
 
 mod migrations;
+mod mysql;
+mod pools;
 mod postgres;
+mod probe;
 mod sqlite;
 
 use std::sync::Arc;
@@ -12,39 +15,42 @@ use outbox_core::Publisher;
 use outbox_core::relay::{Relay, RelayConfig, RelayConfigError};
 use outbox_sqlx::maintenance::Maintenance;
 use outbox_sqlx::queue::{QueueError, SqlQueue};
-use outbox_sqlx::{Outbox, PostgresRelayStore, SqliteRelayStore};
-use sqlx::PgPool;
+use outbox_sqlx::{MySqlRelayStore, Outbox, OutboxDatabase, PostgresRelayStore, SqliteRelayStore};
+use sqlx::{MySql, Pool, Postgres, Sqlite};
 
-pub use sqlite::SqlitePools;
+pub use pools::Pools;
 
-use crate::inventory::{InventoryStore, PostgresInventory, SqliteInventory};
+use crate::inventory::{InventoryStore, SqlInventory};
 use crate::maintenance::RETENTION;
-use crate::orders::{OrderStore, PostgresOrders, SqliteOrders};
+use crate::orders::{OrderStore, SqlOrders};
 use crate::queue::{self, Queue};
 
 /// An open database whose tables are of this version. Clones share the connections.
 #[derive(Debug, Clone)]
 pub enum Database {
+    /// A MySQL or MariaDB server.
+    MySql(Pools<MySql>),
     /// A Postgres server.
-    Postgres(PgPool),
+    Postgres(Pools<Postgres>),
     /// A SQLite file.
-    Sqlite(SqlitePools),
+    Sqlite(Pools<Sqlite>),
 }
 
 impl Database {
-    /// Opens the database at a `postgres://…` or `sqlite://…` URL and brings its tables to this version.
+    /// Opens the database at a `postgres://…`, `mysql://…` or `sqlite://…` URL and brings its tables to this version.
     ///
     /// # Errors
     /// The URL can't be used, the database can't be reached, or its tables are not what this version knows. The text
     /// says what to do, and shows nothing of the URL but host, port, database and file.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
         match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("mysql" | "mariadb") => Ok(Self::MySql(mysql::open(url).await?)),
             Some("postgres" | "postgresql") => Ok(Self::Postgres(postgres::open(url).await?)),
             Some("sqlite") => Ok(Self::Sqlite(sqlite::open(url).await?)),
             scheme => {
                 let scheme = scheme.map_or_else(|| "none".to_owned(), |scheme| format!("{scheme:?}"));
                 bail!(
-                    "DATABASE_URL must begin with sqlite: or postgres:, and its scheme is {scheme}; for example \
+                    "DATABASE_URL must begin with sqlite:, postgres: or mysql:, and its scheme is {scheme}; for example \
                      sqlite://order-service.db or postgres://user:password@localhost/shop"
                 )
             }
@@ -53,17 +59,21 @@ impl Database {
 
     /// The orders in it.
     pub fn orders(&self, outbox: &Outbox) -> Arc<dyn OrderStore> {
+        let outbox = outbox.clone();
         match self.clone() {
-            Self::Postgres(pool) => Arc::new(PostgresOrders::new(pool, outbox.clone())),
-            Self::Sqlite(pools) => Arc::new(SqliteOrders::new(pools, outbox.clone())),
+            Self::MySql(pools) => Arc::new(SqlOrders::new(pools, outbox)),
+            Self::Postgres(pools) => Arc::new(SqlOrders::new(pools, outbox)),
+            Self::Sqlite(pools) => Arc::new(SqlOrders::new(pools, outbox)),
         }
     }
 
     /// The inventory in it.
     pub fn inventory(&self, outbox: &Outbox) -> Arc<dyn InventoryStore> {
+        let outbox = outbox.clone();
         match self.clone() {
-            Self::Postgres(pool) => Arc::new(PostgresInventory::new(pool, outbox.clone())),
-            Self::Sqlite(pools) => Arc::new(SqliteInventory::new(pools, outbox.clone())),
+            Self::MySql(pools) => Arc::new(SqlInventory::new(pools, outbox)),
+            Self::Postgres(pools) => Arc::new(SqlInventory::new(pools, outbox)),
+            Self::Sqlite(pools) => Arc::new(SqlInventory::new(pools, outbox)),
         }
     }
 
@@ -73,7 +83,8 @@ impl Database {
     /// A setting that can't be.
     pub fn relay(&self, publisher: impl Publisher, config: RelayConfig) -> Result<Relay, RelayConfigError> {
         match self {
-            Self::Postgres(pool) => Relay::new(PostgresRelayStore::new(pool), publisher, config),
+            Self::MySql(pools) => Relay::new(MySqlRelayStore::new(&pools.write), publisher, config),
+            Self::Postgres(pools) => Relay::new(PostgresRelayStore::new(&pools.write), publisher, config),
             // The pool that writes: on SQLite the pool is the queue of writers, and the relay is one of them.
             Self::Sqlite(pools) => Relay::new(SqliteRelayStore::new(&pools.write), publisher, config),
         }
@@ -81,16 +92,17 @@ impl Database {
 
     /// The retention of its outbox, and of the durable queue.
     pub fn maintenance(&self, queue: &Queue) -> Maintenance {
-        match (self.clone(), queue) {
-            (Self::Postgres(pool), Queue::Database(queue)) => {
-                Maintenance::with_queue(pool, queue.clone(), RETENTION)
+        fn of<DB: OutboxDatabase>(pool: Pool<DB>, queue: &Queue) -> Maintenance {
+            match queue {
+                Queue::Database(queue) => Maintenance::with_queue(pool, queue.clone(), RETENTION),
+                // What is in memory is let go when it was handled.
+                Queue::Memory(_) => Maintenance::new(pool, RETENTION),
             }
-            (Self::Sqlite(pools), Queue::Database(queue)) => {
-                Maintenance::with_queue(pools.write, queue.clone(), RETENTION)
-            }
-            // What is in memory is let go when it was handled.
-            (Self::Postgres(pool), Queue::Memory(_)) => Maintenance::new(pool, RETENTION),
-            (Self::Sqlite(pools), Queue::Memory(_)) => Maintenance::new(pools.write, RETENTION),
+        }
+        match self.clone() {
+            Self::MySql(pools) => of(pools.write, queue),
+            Self::Postgres(pools) => of(pools.write, queue),
+            Self::Sqlite(pools) => of(pools.write, queue),
         }
     }
 
@@ -100,7 +112,8 @@ impl Database {
     /// A setting that can't be.
     pub fn queue(&self) -> Result<SqlQueue, QueueError> {
         match self.clone() {
-            Self::Postgres(pool) => queue::durable(pool),
+            Self::MySql(pools) => queue::durable(pools.write),
+            Self::Postgres(pools) => queue::durable(pools.write),
             // It writes, so it queues up with the writers, as the relay does.
             Self::Sqlite(pools) => queue::durable(pools.write),
         }
@@ -109,7 +122,8 @@ impl Database {
     /// Closes its connections, when what they do is done.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(pool) => pool.close().await,
+            Self::MySql(pools) => pools.close().await,
+            Self::Postgres(pools) => pools.close().await,
             Self::Sqlite(pools) => pools.close().await,
         }
     }

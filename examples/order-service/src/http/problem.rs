@@ -74,7 +74,8 @@ impl From<StoreError> for Problem {
             );
         }
         if error.is_retryable() {
-            let detail = "The database can't be reached at the moment; nothing was changed. Try again later.";
+            // It can't be reached, or what others were doing to the same rows was in the way (a deadlock, a lock timeout).
+            let detail = "The database can't do this at the moment; nothing was changed. Try again later.";
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         }
         let detail = "Something went wrong on our side; nothing was changed.";

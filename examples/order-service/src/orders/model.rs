@@ -132,6 +132,14 @@ impl Order {
         }
     }
 
+    /// All lines, each with its sub-order and its place there.
+    pub fn lines(&self) -> impl Iterator<Item = (SubOrderId, i32, &Line)> {
+        self.sub_orders.iter().flat_map(|sub_order| {
+            let places = (0..).zip(&sub_order.lines);
+            places.map(|(position, line)| (sub_order.id, position, line))
+        })
+    }
+
     /// What everybody is told when it is placed.
     pub fn placed(&self) -> OrderPlaced {
         OrderPlaced {

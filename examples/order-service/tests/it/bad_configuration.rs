@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use futures_util::future::join_all;
+use order_service::database::Database;
 use outbox_test_harness::{Scratch, free_port};
 
 use crate::support::{Binary, Place, on_each_database};
@@ -11,6 +13,7 @@ on_each_database!(
     an_outbox_newer_than_the_program,
     a_table_that_is_missing,
     a_port_in_use,
+    whoever_comes_first_makes_the_tables,
 );
 
 /// Starts with this environment, and returns what the program said when it gave up.
@@ -33,11 +36,11 @@ fn assert_says(text: &str, parts: &[&str]) {
 fn urls_that_lead_nowhere() {
     let folder = Scratch::new().unwrap();
     let missing = format!("sqlite://{}/none/orders.db", folder.path().display());
-    let closed = format!("postgres://user:s3cret@127.0.0.1:{}/shop", free_port().unwrap());
+    let closed = |scheme| format!("{scheme}://user:s3cret@127.0.0.1:{}/shop", free_port().unwrap());
     for (url, parts) in [
         (
-            "mysql://root:s3cret@localhost/shop",
-            &["DATABASE_URL", "\"mysql\"", "sqlite: or postgres:"][..],
+            "oracle://root:s3cret@localhost/shop",
+            &["DATABASE_URL", "\"oracle\"", "sqlite:, postgres: or mysql:"][..],
         ),
         ("orders.db", &["DATABASE_URL", "scheme is none", "sqlite://"]),
         ("sqlite::memory:", &["in memory", "name a file"]),
@@ -45,14 +48,25 @@ fn urls_that_lead_nowhere() {
             "postgres://user:s3cret@host:port/shop",
             &["no valid Postgres URL"],
         ),
+        ("mysql://user:s3cret@host:port/shop", &["no valid MySQL URL"]),
+        ("mysql://user:s3cret@host", &["names no database"]),
         (
             &missing,
             &["can't open", "/none/orders.db", "is its folder there"],
         ),
         (
-            &closed,
+            &closed("postgres"),
             &[
                 "can't connect to Postgres at 127.0.0.1:",
+                "database shop",
+                "is it running",
+                "refused",
+            ],
+        ),
+        (
+            &closed("mysql"),
+            &[
+                "can't connect to MySQL at 127.0.0.1:",
                 "database shop",
                 "is it running",
                 "refused",
@@ -142,4 +156,29 @@ async fn a_port_in_use(place: Place) {
     let (code, _, stderr) = Binary::run(command);
     assert_eq!(code, Some(1));
     assert_says(&stderr, &["can't listen on", &address, "set BIND", "in use"]);
+}
+
+/// DDL commits by itself on MySQL: a process that dies in the middle leaves some tables, and a note of what it was at.
+#[test]
+fn a_migration_that_was_interrupted_is_completed_on_mysql() {
+    let Some(place) = Place::mysql() else { return };
+    crate::support::run(async {
+        place.open().await.close().await;
+        place.execute("DROP TABLE reservation_line").await;
+        place
+            .execute("UPDATE _order_service_migrations SET success = FALSE WHERE version = 2")
+            .await;
+        place.open().await.close().await;
+        assert_eq!(place.number("SELECT count(*) FROM reservation_line").await, 0);
+        let done = "SELECT count(*) FROM _order_service_migrations WHERE success";
+        assert_eq!(place.number(done).await, 2);
+    });
+}
+
+/// Several processes of a service start at once, on a database without tables.
+async fn whoever_comes_first_makes_the_tables(place: Place) {
+    let started = (0..4).map(|_| Database::open(place.url()));
+    for database in join_all(started).await {
+        database.unwrap().close().await;
+    }
 }

@@ -1,4 +1,4 @@
-//! The order service as a whole: the real binary, over its HTTP API, on SQLite and on Postgres.
+//! The order service as a whole: the real binary, over its HTTP API, on SQLite, on Postgres and on MySQL.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;

@@ -12,6 +12,7 @@ use crate::support::{Place, on_each_database};
 on_each_database!(
     a_request_that_comes_again_reserves_nothing_more,
     a_request_in_another_message_gets_the_same_answer,
+    requests_that_name_articles_in_opposite_orders_meet_no_deadlock,
     of_contradicting_answers_the_first_counts,
     the_last_two_answers_at_once_complete_the_order,
     what_can_t_be_told_is_not_done,
@@ -60,6 +61,43 @@ async fn a_request_in_another_message_gets_the_same_answer(place: Place) {
         (place.number(refusals).await, place.number(ANSWERS).await),
         (2, 2)
     );
+}
+
+async fn requests_that_name_articles_in_opposite_orders_meet_no_deadlock(place: Place) {
+    const ARTICLES: usize = 10;
+    const REQUESTS: usize = 40;
+    let database = place.open().await;
+    let store = database.inventory(&Outbox::new());
+    let articles: Vec<String> = (0..ARTICLES).map(|number| format!("s{number}")).collect();
+    for sku in &articles {
+        store.put_stock("m", sku, 1_000).await.unwrap();
+    }
+    let requests: Vec<StockRequested> = (0..REQUESTS)
+        .map(|number| {
+            let item = |sku: &String| Item {
+                merchant: "m".to_owned(),
+                sku: sku.clone(),
+                quantity: 1,
+                unit_price: 10,
+            };
+            let mut items: Vec<Item> = articles.iter().map(item).collect();
+            if number % 2 == 1 {
+                items.reverse();
+            }
+            let order = Order::place("ann".to_owned(), items);
+            order.stock_requests().next().unwrap()
+        })
+        .collect();
+    let reserved = requests
+        .iter()
+        .map(|request| store.reserve(MessageId::new(), request));
+    for reserved in join_all(reserved).await {
+        reserved.unwrap();
+    }
+    for sku in &articles {
+        let stock = store.find_stock("m", sku).await.unwrap().unwrap();
+        assert_eq!(stock.reserved, REQUESTS as i64);
+    }
 }
 
 async fn of_contradicting_answers_the_first_counts(place: Place) {

@@ -15,6 +15,7 @@ on_each_database!(
     of_two_buyers_who_race_for_the_last_item_one_gets_it,
     the_newest_orders_are_listed_first,
     stock_can_be_set_but_not_below_what_is_reserved,
+    names_are_told_apart_by_their_bytes,
 );
 
 async fn placed(client: &Client, body: &Value) -> Order {
@@ -164,4 +165,17 @@ async fn stock_can_be_set_but_not_below_what_is_reserved(place: Place) {
     assert_eq!((stock.available, stock.reserved), (0, 3));
     let stock = client.put_stock("m", "s", 9).await.unwrap();
     assert_eq!((stock.available, stock.reserved), (6, 3));
+}
+
+/// Not by a collation that ignores case, accents or trailing spaces.
+async fn names_are_told_apart_by_their_bytes(place: Place) {
+    let service = Binary::serve(&place);
+    let client = &service.client;
+    let names = ["pate", "Pate", "p%C3%A2te", "pate%20"];
+    for (number, sku) in (1..).zip(names) {
+        client.put_stock("m", sku, number).await.unwrap();
+    }
+    for (number, sku) in (1..).zip(names) {
+        assert_eq!(client.stock("m", sku).await.unwrap().on_hand, number);
+    }
 }

@@ -1,56 +1,53 @@
-//! Two processes of the service on one Postgres: they share the work, and one goes on where the other has died.
+//! Two processes of the service on one server: they share the work, and one goes on where the other has died.
 
 use futures_util::future::join_all;
 use order_service::{inventory, orders};
 use outbox_test_harness::ChildProcess;
 
-use crate::support::{Binary, Place, SOON, order, run, until};
+use crate::support::{Binary, Place, SOON, on_each_server, order, until};
+
+on_each_server!(
+    both_handle_what_either_has_taken,
+    one_goes_on_where_the_other_was_killed,
+);
 
 const ORDERS: usize = 40;
 
-#[test]
-fn both_handle_what_either_has_taken() {
-    let Some(place) = Place::postgres() else { return };
-    run(async {
-        let mut services = both(&place).await;
-        let placed = services.iter().map(place_orders);
-        join_all(placed).await;
-        let audit = until(async || place.audit().await, |audit| audit.pending == 0).await;
-        assert_eq!((audit.orders, audit.findings()), (2 * ORDERS as i64, vec![]));
-        for service in &mut services {
-            service.process.terminate().unwrap();
-        }
-        for group in [inventory::GROUP, orders::GROUP] {
-            let handled: Vec<u64> = services
-                .iter_mut()
-                .map(|service| handled(&mut service.process, group))
-                .collect();
-            assert!(
-                handled.iter().all(|&messages| messages > 0),
-                "{group}: {handled:?}"
-            );
-            // A queue that changes hands may be a reason to hand something out twice.
-            assert!(
-                handled.iter().sum::<u64>() >= 4 * ORDERS as u64,
-                "{group}: {handled:?}"
-            );
-        }
-    });
+async fn both_handle_what_either_has_taken(place: Place) {
+    let mut services = both(&place).await;
+    let placed = services.iter().map(place_orders);
+    join_all(placed).await;
+    let audit = until(async || place.audit().await, |audit| audit.pending == 0).await;
+    assert_eq!((audit.orders, audit.findings()), (2 * ORDERS as i64, vec![]));
+    for service in &mut services {
+        service.process.terminate().unwrap();
+    }
+    for group in [inventory::GROUP, orders::GROUP] {
+        let handled: Vec<u64> = services
+            .iter_mut()
+            .map(|service| handled(&mut service.process, group))
+            .collect();
+        assert!(
+            handled.iter().all(|&messages| messages > 0),
+            "{group}: {handled:?}"
+        );
+        // A queue that changes hands may be a reason to hand something out twice.
+        assert!(
+            handled.iter().sum::<u64>() >= 4 * ORDERS as u64,
+            "{group}: {handled:?}"
+        );
+    }
 }
 
-#[test]
-fn one_goes_on_where_the_other_was_killed() {
-    let Some(place) = Place::postgres() else { return };
-    run(async {
-        let mut services = both(&place).await;
-        for service in &services {
-            place_orders(service).await;
-        }
-        services[0].process.kill9().unwrap();
-        place_orders(&services[1]).await;
-        let audit = until(async || place.audit().await, |audit| audit.pending == 0).await;
-        assert_eq!((audit.orders, audit.findings()), (3 * ORDERS as i64, vec![]));
-    });
+async fn one_goes_on_where_the_other_was_killed(place: Place) {
+    let mut services = both(&place).await;
+    for service in &services {
+        place_orders(service).await;
+    }
+    services[0].process.kill9().unwrap();
+    place_orders(&services[1]).await;
+    let audit = until(async || place.audit().await, |audit| audit.pending == 0).await;
+    assert_eq!((audit.orders, audit.findings()), (3 * ORDERS as i64, vec![]));
 }
 
 /// Two processes, of which each has a part of every group's queues.

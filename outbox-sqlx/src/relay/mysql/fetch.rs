@@ -15,6 +15,7 @@ use crate::sql::sql;
 use crate::stored_row::StoredRow;
 
 const FETCH: &str = sql!("mysql/relay_fetch.sql");
+const FETCH_FRESH: &str = sql!("mysql/relay_fetch_fresh.sql");
 const SNAPSHOT: &str = sql!("mysql/relay_snapshot.sql");
 const FETCH_DUE: &str = sql!("mysql/relay_fetch_due.sql");
 const FETCH_PART: &str = sql!("mysql/relay_fetch_part.sql");
@@ -48,6 +49,11 @@ async fn read(
         fetch.due_after.map(|after| after.id),
     );
     let mut page = PageBuilder::new(fetch, asked);
+    if wants_everything(fetch) && fetch.due_rows == 0 {
+        let query = query!(FETCH_FRESH, fetch.after, up_to, count(asked));
+        take(&mut page, query.fetch(connection)).await?;
+        return Ok(page.finish(typical));
+    }
     if wants_everything(fetch) {
         let query = query!(
             FETCH,

@@ -60,7 +60,13 @@ pub fn mysql_client() -> Option<MysqlClient> {
     or_leave_out(program("mysql-client", MysqlClient::find()))
 }
 
+/// Tests of one binary run at once, each with a database of thirty tables: MySQL tells a prepared statement to prepare
+/// itself again (error 1615) when its tables leave the cache faster than it can.
+const SHARED_TABLE_DEFINITIONS: u32 = 10_000;
+
 /// Settings of a server that many tests share.
 pub fn shared_mysql_options() -> MysqlOptions {
-    MysqlOptions::new().setting("max_connections", SHARED_MAX_CONNECTIONS)
+    MysqlOptions::new()
+        .setting("max_connections", SHARED_MAX_CONNECTIONS)
+        .setting("table_definition_cache", SHARED_TABLE_DEFINITIONS)
 }

@@ -1,16 +1,18 @@
-//! What the inventory module asks of its database, and how each database does it. Written out per database for the
-//! reason given at the store of orders.
+//! What the inventory module asks of its database, and how it is done: the transactions (`transactions`), and their
+//! statements in each database's SQL. What to copy of it is said at the store of orders.
 
+mod mysql;
 mod postgres;
 mod rows;
 mod sqlite;
+mod statements;
+mod transactions;
 
 use async_trait::async_trait;
 use outbox_core::MessageId;
 use serde::{Deserialize, Serialize};
 
-pub use postgres::PostgresInventory;
-pub use sqlite::SqliteInventory;
+pub use transactions::SqlInventory;
 
 use crate::events::StockRequested;
 use crate::store_error::StoreError;

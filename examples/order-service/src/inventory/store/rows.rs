@@ -1,12 +1,16 @@
 //! From values to rows and messages and back, the same for each database.
 
 use outbox_core::{Event, MessageBuilder, MessageError};
+use uuid::Uuid;
 
 use super::StockItem;
 use crate::events::{StockLine, StockRefused, StockRequested, StockReserved};
 
 /// merchant, sku, on hand, available, reserved
 pub(super) type StockRow = (String, String, i64, i64, i64);
+
+/// who asked first, why it was refused
+pub(super) type ReservationRow = (Uuid, Option<String>);
 
 pub(super) fn stock_item((merchant, sku, on_hand, available, reserved): StockRow) -> StockItem {
     StockItem {

@@ -1,16 +1,19 @@
-//! What the orders module asks of its database, and how each database does it.
+//! What the orders module asks of its database, and how it is done: the transactions (`transactions`), and their
+//! statements in each database's SQL.
 //!
-//! The transactions are written out per database, on purpose: this is the code to copy, and a service has one
-//! database. Keep that file and drop the trait and the other one.
+//! A service has one database. Keep the transactions and that database's file; drop the others, and with them the traits:
+//! `DB` and `Statements` are there to have the transactions once for all three.
 
+mod mysql;
 mod postgres;
 mod rows;
 mod sqlite;
+mod statements;
+mod transactions;
 
 use async_trait::async_trait;
 
-pub use postgres::PostgresOrders;
-pub use sqlite::SqliteOrders;
+pub use transactions::SqlOrders;
 
 use super::{Order, OrderSummary};
 use crate::ids::{OrderId, SubOrderId};

@@ -1,16 +1,15 @@
-//! Orders on SQLite.
+//! The statements of orders on SQLite.
 
-use async_trait::async_trait;
 use outbox_core::Event;
-use outbox_sqlx::Outbox;
-use sqlx::SqliteConnection;
+use serde_json::json;
+use sqlx::{Result, SqliteConnection};
 
-use super::{Answer, Asked, OrderStore, rows};
-use crate::database::SqlitePools;
+use super::Answer;
+use super::rows::{OrderRow, PendingRow, SummaryRow};
+use super::statements::Statements;
 use crate::events::StockRequested;
 use crate::ids::{OrderId, SubOrderId};
-use crate::orders::{Order, OrderSummary};
-use crate::store_error::StoreError;
+use crate::orders::Order;
 
 const INSERT_ORDER: &str = include_str!("../../../sql/sqlite/orders/insert_order.sql");
 const INSERT_SUB_ORDER: &str = include_str!("../../../sql/sqlite/orders/insert_sub_order.sql");
@@ -19,28 +18,16 @@ const ANSWER_SUB_ORDER: &str = include_str!("../../../sql/sqlite/orders/answer_s
 const SETTLE_ORDER: &str = include_str!("../../../sql/sqlite/orders/settle_order.sql");
 const FIND_ORDER: &str = include_str!("../../../sql/sqlite/orders/find_order.sql");
 const NEWEST_ORDERS: &str = include_str!("../../../sql/sqlite/orders/newest_orders.sql");
-const REQUESTS_ON_THEIR_WAY: &str = include_str!("../../../sql/sqlite/orders/requests_on_their_way.sql");
 const PENDING_SUB_ORDERS: &str = include_str!("../../../sql/sqlite/orders/pending_sub_orders.sql");
+const REQUESTS_ON_THEIR_WAY: &str = include_str!("../../../sql/sqlite/orders/requests_on_their_way.sql");
 
-/// [`OrderStore`] on SQLite.
-#[derive(Debug)]
-pub struct SqliteOrders {
-    pools: SqlitePools,
-    outbox: Outbox,
-}
-
-impl SqliteOrders {
-    /// The orders in the database of `pools`, which tell what happens through `outbox`.
-    pub fn new(pools: SqlitePools, outbox: Outbox) -> Self {
-        Self { pools, outbox }
-    }
-
-    async fn insert(connection: &mut SqliteConnection, order: &Order) -> sqlx::Result<()> {
+impl Statements for SqliteConnection {
+    async fn insert_order(&mut self, order: &Order) -> Result<()> {
         sqlx::query(INSERT_ORDER)
             .bind(order.id.0)
             .bind(&order.buyer)
             .bind(order.placed_amount)
-            .execute(&mut *connection)
+            .execute(&mut *self)
             .await?;
         for sub_order in &order.sub_orders {
             sqlx::query(INSERT_SUB_ORDER)
@@ -48,7 +35,7 @@ impl SqliteOrders {
                 .bind(order.id.0)
                 .bind(&sub_order.merchant)
                 .bind(sub_order.amount)
-                .execute(&mut *connection)
+                .execute(&mut *self)
                 .await?;
             for (position, line) in (0_i32..).zip(&sub_order.lines) {
                 sqlx::query(INSERT_LINE)
@@ -57,89 +44,61 @@ impl SqliteOrders {
                     .bind(&line.sku)
                     .bind(line.quantity)
                     .bind(line.unit_price)
-                    .execute(&mut *connection)
+                    .execute(&mut *self)
                     .await?;
             }
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl OrderStore for SqliteOrders {
-    async fn place(&self, order: &Order) -> Result<(), StoreError> {
-        self.outbox
-            .transaction(&self.pools.write, async |tx| {
-                Self::insert(tx, order).await?;
-                self.outbox.publish(tx, order.placed()).await?;
-                self.outbox.publish_all(tx, order.stock_requests()).await?;
-                Ok(())
-            })
-            .await
+    /// Nothing: this transaction is the only one that writes.
+    async fn lock_order(&mut self, _order: OrderId) -> Result<()> {
+        Ok(())
     }
 
-    async fn answer(
-        &self,
+    async fn answer_sub_order(
+        &mut self,
         order: OrderId,
         sub_order: SubOrderId,
         answer: &Answer,
-    ) -> Result<bool, StoreError> {
-        // No lock on the order, as Postgres needs it: this transaction is the only one that writes.
-        self.outbox
-            .transaction(&self.pools.write, async |tx| {
-                let (state, reason) = answer.columns();
-                let answered = sqlx::query(ANSWER_SUB_ORDER)
-                    .bind(order.0)
-                    .bind(sub_order.0)
-                    .bind(state)
-                    .bind(reason)
-                    .execute(&mut **tx)
-                    .await?;
-                if answered.rows_affected() == 0 {
-                    return Ok(false);
-                }
-                // The place to tell the world that an order is complete: publish here, in this transaction.
-                sqlx::query(SETTLE_ORDER).bind(order.0).execute(&mut **tx).await?;
-                Ok(true)
-            })
+    ) -> Result<bool> {
+        let (state, reason) = answer.columns();
+        let answered = sqlx::query(ANSWER_SUB_ORDER)
+            .bind(order.0)
+            .bind(sub_order.0)
+            .bind(state)
+            .bind(reason)
+            .execute(self)
+            .await?;
+        Ok(answered.rows_affected() == 1)
+    }
+
+    async fn settle_order(&mut self, order: OrderId) -> Result<()> {
+        sqlx::query(SETTLE_ORDER).bind(order.0).execute(self).await?;
+        Ok(())
+    }
+
+    async fn find_order(&mut self, order: OrderId) -> Result<Vec<OrderRow>> {
+        sqlx::query_as(FIND_ORDER).bind(order.0).fetch_all(self).await
+    }
+
+    async fn newest_orders(&mut self, limit: u32) -> Result<Vec<SummaryRow>> {
+        sqlx::query_as(NEWEST_ORDERS).bind(limit).fetch_all(self).await
+    }
+
+    async fn pending_sub_orders(&mut self, after: SubOrderId, limit: u32) -> Result<Vec<PendingRow>> {
+        sqlx::query_as(PENDING_SUB_ORDERS)
+            .bind(after.0)
+            .bind(limit)
+            .fetch_all(self)
             .await
     }
 
-    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        rows::order(
-            sqlx::query_as(FIND_ORDER)
-                .bind(id.0)
-                .fetch_all(&self.pools.read)
-                .await?,
-        )
-    }
-
-    async fn newest(&self, limit: u32) -> Result<Vec<OrderSummary>, StoreError> {
-        let found = sqlx::query_as(NEWEST_ORDERS)
-            .bind(limit)
-            .fetch_all(&self.pools.read)
-            .await?;
-        found.into_iter().map(rows::summary).collect()
-    }
-
-    async fn ask_again(&self, after: SubOrderId, limit: u32) -> Result<Asked, StoreError> {
-        self.outbox
-            .transaction(&self.pools.write, async |tx| {
-                let found = sqlx::query_as(PENDING_SUB_ORDERS)
-                    .bind(after.0)
-                    .bind(limit)
-                    .fetch_all(&mut **tx)
-                    .await?;
-                let pending = rows::Pending::new(found)?;
-                let on_their_way: Vec<String> = sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
-                    .bind(StockRequested::TOPIC)
-                    .bind(serde_json::json!(pending.keys()).to_string())
-                    .fetch_all(&mut **tx)
-                    .await?;
-                let (asked, requests) = pending.without(&on_their_way);
-                self.outbox.publish_all(tx, requests).await?;
-                Ok(asked)
-            })
+    async fn requests_on_their_way(&mut self, keys: Vec<String>) -> Result<Vec<String>> {
+        sqlx::query_scalar(REQUESTS_ON_THEIR_WAY)
+            .bind(StockRequested::TOPIC)
+            .bind(json!(keys).to_string())
+            .fetch_all(self)
             .await
     }
 }

@@ -20,21 +20,35 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
-/// Makes of each `async fn test(place: Place)` two tests, one per database.
+/// Makes of each `async fn test(place: Place)` a test per database.
 macro_rules! on_each_database {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {
             $(#[test] fn $test() { crate::support::run(super::$test(crate::support::Place::sqlite())); })+
         }
+        crate::support::on_each_server!($($test),+);
+    };
+}
+pub(crate) use on_each_database;
+
+/// The same, for what one file can't do.
+macro_rules! on_each_server {
+    ($($test:ident),+ $(,)?) => {
         mod postgres {
             $(#[test] fn $test() {
                 let Some(place) = crate::support::Place::postgres() else { return };
                 crate::support::run(super::$test(place));
             })+
         }
+        mod mysql {
+            $(#[test] fn $test() {
+                let Some(place) = crate::support::Place::mysql() else { return };
+                crate::support::run(super::$test(place));
+            })+
+        }
     };
 }
-pub(crate) use on_each_database;
+pub(crate) use on_each_server;
 
 /// The body of an order: merchant, article, quantity, price.
 pub(crate) fn order(items: &[(&str, &str, i64, i64)]) -> Value {

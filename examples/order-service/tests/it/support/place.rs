@@ -1,18 +1,34 @@
 use order_service::audit::Audit;
 use order_service::database::Database;
-use outbox_test_harness::{Scratch, TestDatabase, requirement};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use outbox_test_harness::{MysqlDatabase, Scratch, TestDatabase, requirement};
+use sqlx::{AssertSqlSafe, Executor};
 
 /// An empty database of a test's own, gone with the value.
 pub(crate) struct Place {
     url: String,
-    _owner: Owner,
+    owner: Owner,
 }
 
 #[allow(dead_code, reason = "held to be dropped")]
 enum Owner {
     Folder(Scratch),
-    Database(TestDatabase),
+    Postgres(TestDatabase),
+    Mysql(MysqlDatabase),
+}
+
+/// Connects to the place's database, of whatever kind, and does something with the connection.
+macro_rules! connected {
+    ($place:expr, $connection:ident => $do:expr) => {
+        match &$place.owner {
+            Owner::Folder(_) => connected!($place, sqlx::SqliteConnection, $connection => $do),
+            Owner::Postgres(_) => connected!($place, sqlx::PgConnection, $connection => $do),
+            Owner::Mysql(_) => connected!($place, sqlx::MySqlConnection, $connection => $do),
+        }
+    };
+    ($place:expr, $kind:ty, $connection:ident => $do:expr) => {{
+        let mut $connection = <$kind as sqlx::Connection>::connect(&$place.url).await.unwrap();
+        $do
+    }};
 }
 
 impl Place {
@@ -21,17 +37,28 @@ impl Place {
         let url = format!("sqlite://{}", folder.path().join("orders.db").display());
         Self {
             url,
-            _owner: Owner::Folder(folder),
+            owner: Owner::Folder(folder),
         }
     }
 
     pub(crate) fn postgres() -> Option<Self> {
         let database = requirement::shared_postgres_database()?;
-        let url = database.url().to_owned();
         Some(Self {
-            url,
-            _owner: Owner::Database(database),
+            url: database.url().to_owned(),
+            owner: Owner::Postgres(database),
         })
+    }
+
+    pub(crate) fn mysql() -> Option<Self> {
+        let database = requirement::shared_mysql_database()?;
+        Some(Self {
+            url: database.url().to_owned(),
+            owner: Owner::Mysql(database),
+        })
+    }
+
+    pub(crate) fn is_server(&self) -> bool {
+        !matches!(self.owner, Owner::Folder(_))
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -53,32 +80,12 @@ impl Place {
     /// Runs a statement behind the service's back.
     pub(crate) async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
-        if self.url.starts_with("sqlite") {
-            SqliteConnection::connect(&self.url)
-                .await
-                .unwrap()
-                .execute(sql)
-                .await
-                .unwrap();
-        } else {
-            PgConnection::connect(&self.url)
-                .await
-                .unwrap()
-                .execute(sql)
-                .await
-                .unwrap();
-        }
+        connected!(self, connection => { connection.execute(sql).await.unwrap(); });
     }
 
     /// Asks for a number behind the service's back.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.to_owned());
-        if self.url.starts_with("sqlite") {
-            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
-        } else {
-            let mut connection = PgConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
-        }
+        connected!(self, connection => sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap())
     }
 }

@@ -1,0 +1,1 @@
+INSERT INTO bench_order (customer, total, detail) VALUES (?, ?, ?)

@@ -88,6 +88,43 @@ async fn a_takeover_waits_for_nobody_who_appends() {
     subscriber.close().await.unwrap();
 }
 
+/// Who takes a queue over waits for what its owner is just writing down, and so finds all of it.
+#[tokio::test]
+async fn a_takeover_waits_for_the_settlement_under_way() {
+    let Some(pool) = mysql().await else { return };
+    let queue = SqlQueue::new(pool.clone());
+    queue.declare_topic("t", 1).await.unwrap();
+    publish(&queue, &messages(1)).await;
+    let mut subscriber = queue.subscribe("g", ["t"]).await.unwrap();
+    let mut deliveries = subscriber.receive(1).await.unwrap();
+    // In the settlement's way, behind its lock of the place.
+    let mut obstacle = outsider(&pool).await;
+    obstacle.execute("BEGIN").await.unwrap();
+    obstacle
+        .execute(
+            "INSERT INTO outbox_group_retry (group_id, queue_id, queue_offset, message_id, payload, headers, created_at, attempts)
+             SELECT g.group_id, g.queue_id, 0, '', '', '{}', UTC_TIMESTAMP(6), 1 FROM outbox_group_queue g",
+        )
+        .await
+        .unwrap();
+    let failing =
+        tokio::spawn(async move { deliveries.pop().unwrap().retry(Duration::ZERO, "not yet").await });
+    wait_until_waiting(&pool).await;
+    let mut taker = outsider(&pool).await;
+    taker.execute("SET innodb_lock_wait_timeout = 1").await.unwrap();
+    let taken = taker
+        .execute("UPDATE outbox_group_queue SET epoch = epoch + 1")
+        .await;
+    let refused = taken.unwrap_err().into_database_error().unwrap();
+    assert_eq!(
+        refused.downcast_ref::<sqlx::mysql::MySqlDatabaseError>().number(),
+        1205
+    );
+    obstacle.execute("ROLLBACK").await.unwrap();
+    failing.await.unwrap().unwrap();
+    subscriber.close().await.unwrap();
+}
+
 /// Retention that waits for a group that registers sees that group's place, and not those of when it began to wait.
 #[tokio::test]
 async fn retention_sees_a_group_that_registered_while_it_waited() {

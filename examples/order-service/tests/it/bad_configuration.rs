@@ -2,8 +2,6 @@
 
 use std::net::TcpListener;
 
-use futures_util::future::join_all;
-use order_service::database::Database;
 use outbox_test_harness::{Scratch, free_port};
 
 use crate::support::{Binary, Place, on_each_database};
@@ -13,7 +11,6 @@ on_each_database!(
     an_outbox_newer_than_the_program,
     a_table_that_is_missing,
     a_port_in_use,
-    whoever_comes_first_makes_the_tables,
 );
 
 /// Starts with this environment, and returns what the program said when it gave up.
@@ -173,12 +170,4 @@ fn a_migration_that_was_interrupted_is_completed_on_mysql() {
         let done = "SELECT count(*) FROM _order_service_migrations WHERE success";
         assert_eq!(place.number(done).await, 2);
     });
-}
-
-/// Several processes of a service start at once, on a database without tables.
-async fn whoever_comes_first_makes_the_tables(place: Place) {
-    let started = (0..4).map(|_| Database::open(place.url()));
-    for database in join_all(started).await {
-        database.unwrap().close().await;
-    }
 }

@@ -1,17 +1,27 @@
 //! Two processes of the service on one server: they share the work, and one goes on where the other has died.
 
 use futures_util::future::join_all;
+use order_service::database::Database;
 use order_service::{inventory, orders};
 use outbox_test_harness::ChildProcess;
 
 use crate::support::{Binary, Place, SOON, on_each_server, order, until};
 
 on_each_server!(
+    whoever_comes_first_makes_the_tables,
     both_handle_what_either_has_taken,
     one_goes_on_where_the_other_was_killed,
 );
 
 const ORDERS: usize = 40;
+
+/// Several start at once, on a database without tables.
+async fn whoever_comes_first_makes_the_tables(place: Place) {
+    let started = (0..4).map(|_| Database::open(place.url()));
+    for database in join_all(started).await {
+        database.unwrap().close().await;
+    }
+}
 
 async fn both_handle_what_either_has_taken(place: Place) {
     let mut services = both(&place).await;

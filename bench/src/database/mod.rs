@@ -8,12 +8,14 @@ mod engine;
 mod mysql;
 mod postgres;
 mod queue;
+mod rows;
 mod sqlite;
 
 pub(crate) use engine::{Engine, Shared};
 pub(crate) use mysql::connect as connect_mysql;
 pub(crate) use postgres::connect as connect_postgres;
 pub(crate) use queue::QueueEngine;
+pub(crate) use rows::{ROWS_MAX, many};
 
 use anyhow::Result;
 use outbox_core::relay::RelayStore;

@@ -7,7 +7,6 @@
 //! It binds the same bytes as ours does and makes an id per message as ours does (any outbox needs one). What it
 //! leaves out is what a framework adds: checks, the shard's hash, spans, the wake-up.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::sync::LazyLock;
 
@@ -15,7 +14,7 @@ use sqlx::{Executor, MySql, Postgres, Sqlite, Transaction};
 use uuid::Uuid;
 
 use crate::content::{Content, TOPIC};
-use crate::database::Engine;
+use crate::database::{Engine, ROWS_MAX, many};
 
 const POSTGRES: &str = include_str!("../../sql/postgres/message.sql");
 const POSTGRES_MANY: &str = include_str!("../../sql/postgres/messages.sql");
@@ -116,21 +115,6 @@ impl BareInsert for Postgres {
             .await
             .map(drop)
     }
-}
-
-/// The most rows of one statement here; SQLite takes 32,766 parameters, MySQL 65,535.
-pub(super) const ROWS_MAX: usize = 1_000;
-
-/// The INSERT of n rows, at n.
-pub(super) fn many(one: &str) -> Vec<String> {
-    let (insert, row) = one.trim_end().split_once("VALUES ").unwrap_or((one, ""));
-    let mut statement = format!("{insert}VALUES {row}");
-    let mut all = vec![String::new(), statement.clone()];
-    while all.len() <= ROWS_MAX {
-        let _ = write!(statement, ", {row}");
-        all.push(statement.clone());
-    }
-    all
 }
 
 static SQLITE_MANY: LazyLock<Vec<String>> = LazyLock::new(|| many(SQLITE));

@@ -26,9 +26,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::drain::{MYSQL_SESSION, mysql_time, raw, time};
-use super::insert::{ROWS_MAX, many};
 use crate::clock;
-use crate::database::{QueueEngine, connect_mysql, connect_postgres};
+use crate::database::{QueueEngine, ROWS_MAX, connect_mysql, connect_postgres, many};
 
 /// Rows of one read.
 const ROWS: i64 = 1_000;

@@ -11,6 +11,8 @@ pub(crate) mod error;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod own;
 mod page;
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+mod rows;
 mod settlement;
 
 #[cfg(feature = "mysql")]

@@ -1,18 +1,16 @@
 use std::collections::HashSet;
 
-use futures_util::TryStreamExt as _;
-use futures_util::stream::BoxStream;
 use outbox_core::relay::{Fetch, Page};
 use sqlx::Connection as _;
-use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::mysql::MySqlConnection;
 
-use crate::cells::{bytes, integer, optional};
+use crate::cells::{integer, optional};
 use crate::mysql::numbered::query;
 use crate::relay::error::Trouble;
 use crate::relay::page::{PageBuilder, TypicalWeight, excluded_keys, excluded_topics, wants_everything};
+use crate::relay::rows::take;
 use crate::relay::{count, mask};
 use crate::sql::sql;
-use crate::stored_row::StoredRow;
 
 const FETCH: &str = sql!("mysql/relay_fetch.sql");
 const FETCH_FRESH: &str = sql!("mysql/relay_fetch_fresh.sql");
@@ -104,17 +102,6 @@ async fn read(
     Ok(page.finish(typical))
 }
 
-/// Takes the rows to the end even when the page is full: what is left unread would stand before the next answer.
-async fn take(
-    page: &mut PageBuilder<'_>,
-    mut rows: BoxStream<'_, Result<MySqlRow, sqlx::Error>>,
-) -> Result<(), Trouble> {
-    while let Some(row) = rows.try_next().await? {
-        page.take(&stored(&row)?)?;
-    }
-    Ok(())
-}
-
 pub(super) async fn horizon(connection: &mut MySqlConnection) -> Result<i64, Trouble> {
     Ok(sqlx::query_scalar(HORIZON).fetch_one(connection).await?)
 }
@@ -122,34 +109,4 @@ pub(super) async fn horizon(connection: &mut MySqlConnection) -> Result<i64, Tro
 /// Asked where the rule is another only.
 pub(super) async fn writers(_: &mut MySqlConnection) -> Result<HashSet<String>, Trouble> {
     Ok(HashSet::new())
-}
-
-// The columns of all statements, in their order.
-const ID: usize = 0;
-const MESSAGE_ID: usize = 1;
-const SHARD: usize = 2;
-const TOPIC: usize = 3;
-const KEY: usize = 4;
-const PAYLOAD: usize = 5;
-const HEADERS: usize = 6;
-const CREATED_AT: usize = 7;
-const DUE_AT: usize = 8;
-const HOLD: usize = 9;
-const ATTEMPTS: usize = 10;
-
-/// The row as the server sent it. Texts are read as their bytes, because one that can't be read must not fail the page.
-fn stored(row: &MySqlRow) -> Result<StoredRow<'_>, Trouble> {
-    Ok(StoredRow {
-        id: integer(row, ID, "id")?,
-        message_id: bytes(row, MESSAGE_ID, "message_id")?,
-        shard: integer(row, SHARD, "shard")?,
-        topic: bytes(row, TOPIC, "topic")?,
-        key: optional(row, KEY, "message_key")?,
-        payload: bytes(row, PAYLOAD, "payload")?,
-        headers: bytes(row, HEADERS, "headers")?,
-        created_at: integer(row, CREATED_AT, "created_at")?,
-        due_at: optional(row, DUE_AT, "due_at")?,
-        hold: integer(row, HOLD, "hold")?,
-        attempts: integer(row, ATTEMPTS, "attempts")?,
-    })
 }

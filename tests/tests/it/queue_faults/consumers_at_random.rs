@@ -15,6 +15,8 @@ const PAST_THE_LEASE: Duration = Duration::from_millis(1_500);
 /// A group and its consumers.
 struct Group {
     name: &'static str,
+    /// How many members it has, dead ones too.
+    members: &'static str,
     arguments: &'static [&'static str],
     consumers: Vec<ChildProcess>,
     frozen: Vec<ChildProcess>,
@@ -69,9 +71,9 @@ on_each! {
         let mut random = fastrand::Rng::with_seed(seed);
         let queue = world.backend.queue(LEASE).unwrap();
         let mut groups = [
-            Group { name: "fast", arguments: &["--fail-one-in", "50"], consumers: Vec::new(), frozen: Vec::new() },
+            Group { name: "fast", members: "SELECT count(*) FROM outbox_group_member m JOIN outbox_group g ON g.id = m.group_id WHERE g.name = 'fast'", arguments: &["--fail-one-in", "50"], consumers: Vec::new(), frozen: Vec::new() },
             Group {
-                name: "slow",
+                name: "slow", members: "SELECT count(*) FROM outbox_group_member m JOIN outbox_group g ON g.id = m.group_id WHERE g.name = 'slow'",
                 arguments: &["--fail-one-in", "50", "--handler-ms", "4"],
                 consumers: Vec::new(),
                 frozen: Vec::new(),
@@ -94,6 +96,9 @@ on_each! {
                 group.consumers.push(world.spawn_consumer(group.name, group.arguments));
             }
             world.wait_handled(&queue, group.name, SOON * 4).await;
+            // Who was killed or frozen last still has its lease; when nobody is left who could, it would not be buried.
+            let alive = i64::try_from(group.consumers.len()).unwrap();
+            world.wait_count(group.members, alive, SOON).await;
             group.end();
         }
         for group in &groups {

@@ -117,14 +117,23 @@ pub(super) async fn tell<DB: QueueDatabase>(connection: &mut DB::Connection, gro
     DB::execute(connection, TELL, args![group]).await.map(drop)
 }
 
-/// Makes the members of all groups of a topic look, and locks these groups to the end of the transaction.
-pub(super) async fn tell_all<DB: QueueDatabase>(
+/// The groups of a topic.
+pub(super) async fn of_topic<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     topic: i64,
+) -> sqlx::Result<Vec<i64>> {
+    let rows = DB::rows(connection, OF_TOPIC, args![topic]).await?;
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// Makes the members of these groups look, and locks the groups to the end of the transaction.
+pub(super) async fn tell_all<DB: QueueDatabase>(
+    connection: &mut DB::Connection,
+    groups: &[i64],
 ) -> sqlx::Result<()> {
     // One by one and not by a statement that looks for them: that would wait for other topics' groups on its way.
-    for row in DB::rows(connection, OF_TOPIC, args![topic]).await? {
-        tell::<DB>(connection, row.int(0)?).await?;
+    for &group in groups {
+        tell::<DB>(connection, group).await?;
     }
     Ok(())
 }

@@ -154,19 +154,39 @@ pub(super) async fn grow<DB: QueueDatabase>(
     name: &Arc<str>,
     queues: u32,
 ) -> Result<(), QueueError> {
-    let mut tx = DB::begin_own(pool).await?;
-    let grown = grow_in::<DB>(&mut tx, name, queues).await?;
-    if grown {
-        DB::commit(tx).await?;
+    for tries in 1.. {
+        let mut tx = DB::begin_own(pool).await?;
+        match grow_in::<DB>(&mut tx, name, queues, tries == GROW_TRIES).await? {
+            Grown::Yes => return DB::commit(tx).await.map_err(QueueError::from),
+            Grown::AsItWas => break,
+            Grown::Again => {
+                let undone = tx.rollback().await;
+                undone.map_err(QueueError::database("growing a topic"))?;
+            }
+        }
     }
     Ok(())
 }
+
+/// What came of a try.
+enum Grown {
+    Yes,
+    AsItWas,
+    /// A group registered before the queues were locked: it would be locked after them, while whoever works on it wants
+    /// them the other way round.
+    Again,
+}
+
+/// How often growing begins again for groups that register meanwhile. The last time they are taken as they come, at the
+/// risk of a deadlock.
+const GROW_TRIES: u32 = 10;
 
 async fn grow_in<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     name: &Arc<str>,
     queues: u32,
-) -> Result<bool, QueueError> {
+    last: bool,
+) -> Result<Grown, QueueError> {
     let failed = || QueueError::database("growing a topic");
     let Some(topic) = find::<DB>(connection, name).await.map_err(failed())? else {
         return Err(QueueError::UnknownTopic {
@@ -174,7 +194,10 @@ async fn grow_in<DB: QueueDatabase>(
         });
     };
     // The groups first, as everywhere.
-    groups::tell_all::<DB>(connection, topic.id)
+    let told = groups::of_topic::<DB>(connection, topic.id)
+        .await
+        .map_err(failed())?;
+    groups::tell_all::<DB>(connection, &told)
         .await
         .map_err(failed())?;
     let rows = DB::rows(connection, GROW_LOCK, args![topic.id])
@@ -194,7 +217,15 @@ async fn grow_in<DB: QueueDatabase>(
         });
     }
     if queues == has {
-        return Ok(false);
+        return Ok(Grown::AsItWas);
+    }
+    // Who registers has the queues locked in share mode until it is done, so by now all are seen.
+    let mut late = groups::of_topic::<DB>(connection, topic.id)
+        .await
+        .map_err(failed())?;
+    late.retain(|group| !told.contains(group));
+    if !late.is_empty() && !last {
+        return Ok(Grown::Again);
     }
     for number in has..queues {
         let parent = parent_of(number, topic.initial).and_then(|parent| ends.get(parent as usize).copied());
@@ -222,11 +253,10 @@ async fn grow_in<DB: QueueDatabase>(
             .await
             .map_err(failed())?;
     }
-    // Again, for a group that registered before the queues were locked.
-    groups::tell_all::<DB>(connection, topic.id)
+    groups::tell_all::<DB>(connection, &late)
         .await
         .map_err(failed())?;
-    Ok(true)
+    Ok(Grown::Yes)
 }
 
 /// Checks a number of queues.

@@ -60,7 +60,8 @@ async fn a_scope_dropped_at_any_poll_on_postgres() {
         assert_eq!(messages, business * 3, "dropped after {polls} polls: torn");
         if finished {
             assert_eq!(business, 1);
-            assert!(polls > 8, "only {polls} polls were tried");
+            // Six statements at least, each of which has to be waited for.
+            assert!(polls > 6, "only {polls} polls were tried");
             return;
         }
     }

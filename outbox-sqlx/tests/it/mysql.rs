@@ -524,7 +524,8 @@ async fn a_scope_dropped_at_any_poll_is_whole_or_not_there() {
         assert_eq!(messages, business * 6, "dropped after {polls} polls: torn");
         if finished {
             assert_eq!(business, 1);
-            assert!(polls > 8, "only {polls} polls were tried");
+            // Six statements at least, each of which has to be waited for.
+            assert!(polls > 6, "only {polls} polls were tried");
             return;
         }
     }

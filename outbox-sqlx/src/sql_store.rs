@@ -40,6 +40,20 @@ impl SqlStore {
     }
 }
 
+/// How many of `messages` weigh no more than one statement may; at least one.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn statement_length<'a>(
+    messages: impl IntoIterator<Item = &'a Message>,
+    statement_bytes: usize,
+) -> usize {
+    let mut bytes = 0;
+    let fit = messages.into_iter().take_while(|message| {
+        bytes += message.payload().len() + message.headers().bytes();
+        bytes <= statement_bytes
+    });
+    fit.count().max(1)
+}
+
 /// When a message is due, as two nullable numbers for the database, whose clock decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(

@@ -11,7 +11,7 @@ use super::{ER_NO_SUCH_TABLE, number};
 use crate::error::OutboxError;
 use crate::many::Statements;
 use crate::sql::sql;
-use crate::sql_store::{DueMicros, SqlStore};
+use crate::sql_store::{DueMicros, SqlStore, statement_length};
 
 const PUBLISH: &str = sql!("mysql/publish.sql");
 const PUBLISH_FULL: &str = sql!("mysql/publish_full.sql");
@@ -21,7 +21,7 @@ static PUBLISH_MANY: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUB
 static PUBLISH_MANY_FULL: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUBLISH_FULL));
 
 /// Most payload bytes of one statement: servers take packets of 16 MiB (MariaDB) or 64 MiB (MySQL) by default.
-const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// How many locks there are for keys; as many as `outbox_key_slot` has rows.
 const KEY_SLOTS: u16 = 1_024;
@@ -66,7 +66,7 @@ async fn write(
     if order == Order::KeyLocked {
         lock_keys(connection, messages).await?;
     }
-    if statement_length(messages) == messages.len() && Statements::is_one(messages.len()) {
+    if statement_length(messages, STATEMENT_BYTES) == messages.len() && Statements::is_one(messages.len()) {
         return write_rows(connection, messages)
             .await
             .map_err(explain("writing messages"));
@@ -79,16 +79,6 @@ async fn write(
     savepoint.commit().await.map_err(explain("writing messages"))
 }
 
-/// How many of `messages` weigh no more than one statement may; at least one.
-pub(crate) fn statement_length<'a>(messages: impl IntoIterator<Item = &'a Message>) -> usize {
-    let mut bytes = 0;
-    let fit = messages.into_iter().take_while(|message| {
-        bytes += message.payload().len() + message.headers().bytes();
-        bytes <= STATEMENT_BYTES
-    });
-    fit.count().max(1)
-}
-
 async fn write_rows(connection: &mut MySqlConnection, messages: &[Message]) -> sqlx::Result<()> {
     let due = |message: &Message| DueMicros::of(message.due()).unwrap_or_default();
     let full = messages
@@ -97,7 +87,7 @@ async fn write_rows(connection: &mut MySqlConnection, messages: &[Message]) -> s
     let statements: &'static Statements = if full { &PUBLISH_MANY_FULL } else { &PUBLISH_MANY };
     let mut rest = messages;
     while !rest.is_empty() {
-        let (sql, rows) = statements.for_rows(statement_length(rest));
+        let (sql, rows) = statements.for_rows(statement_length(rest, STATEMENT_BYTES));
         let (rows, later) = rest.split_at(rows);
         let mut query = sqlx::query(sql);
         for message in rows {

@@ -14,7 +14,7 @@ mod purge;
 mod tx;
 
 pub use durability::{Durability, check_durability};
-pub(crate) use enqueue::statement_length;
+pub(crate) use enqueue::STATEMENT_BYTES;
 pub(crate) use migrate::migrate_alone;
 pub use pool::pool_options;
 pub(crate) use tx::BEGIN_OWN;

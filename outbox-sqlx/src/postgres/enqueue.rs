@@ -5,7 +5,7 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::error::OutboxError;
 use crate::sql::sql;
-use crate::sql_store::{DueMicros, SqlStore};
+use crate::sql_store::{DueMicros, SqlStore, statement_length};
 
 const PUBLISH: &str = sql!("postgres/publish.sql");
 const PUBLISH_HEADERS: &str = sql!("postgres/publish_headers.sql");
@@ -64,23 +64,13 @@ async fn write(connection: &mut PgConnection, messages: &[Message], order: Order
     }
     let mut rest = messages;
     while !rest.is_empty() {
-        let (statement, later) = rest.split_at(statement_length(rest));
+        let (statement, later) = rest.split_at(statement_length(rest, STATEMENT_BYTES));
         write_many(connection, statement)
             .await
             .map_err(explain("writing messages"))?;
         rest = later;
     }
     Ok(())
-}
-
-/// How many of `messages` go into one statement; at least one.
-fn statement_length(messages: &[Message]) -> usize {
-    let mut bytes = 0;
-    let fit = messages.iter().take_while(|message| {
-        bytes += message.payload().len() + message.headers().bytes();
-        bytes <= STATEMENT_BYTES
-    });
-    fit.count().max(1)
 }
 
 async fn write_one(connection: &mut PgConnection, message: &Message) -> sqlx::Result<()> {

@@ -14,9 +14,10 @@ use super::statement::{Arg, Cells, Statement};
 use crate::cells::{bytes, integer, optional};
 use crate::many::Statements;
 use crate::mysql::numbered::{Numbered, numbered};
-use crate::mysql::{BEGIN_OWN, statement_length};
+use crate::mysql::{BEGIN_OWN, STATEMENT_BYTES};
 use crate::relay::mysql::session;
 use crate::sql::sql;
+use crate::sql_store::statement_length;
 use crate::stored_row::Unreadable;
 
 const APPEND_PLACES: &str = sql!("mysql/queue_append_places.sql");
@@ -68,7 +69,8 @@ impl QueueDatabase for MySql {
         };
         let mut rest = &messages[..];
         while !rest.is_empty() {
-            let (sql, rows) = APPEND_MANY.for_rows(statement_length(rest.iter().map(|m| m.message)));
+            let (sql, rows) =
+                APPEND_MANY.for_rows(statement_length(rest.iter().map(|m| m.message), STATEMENT_BYTES));
             let (now, later) = rest.split_at(rows);
             let mut query = sqlx::query(sql);
             for row in now {
@@ -91,7 +93,8 @@ impl QueueDatabase for MySql {
     async fn delay(connection: &mut MySqlConnection, messages: &[Delayed<'_>]) -> sqlx::Result<()> {
         let mut rest = messages;
         while !rest.is_empty() {
-            let (sql, rows) = DELAY_MANY.for_rows(statement_length(rest.iter().map(|m| m.message)));
+            let (sql, rows) =
+                DELAY_MANY.for_rows(statement_length(rest.iter().map(|m| m.message), STATEMENT_BYTES));
             let (now, later) = rest.split_at(rows);
             let mut query = sqlx::query(sql);
             for row in now {

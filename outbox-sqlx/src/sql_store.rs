@@ -40,6 +40,46 @@ impl SqlStore {
     }
 }
 
+/// Publishing in a transaction of this database, and through a connection that is in one, by the function `write` of where
+/// it is used: the same law for each.
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
+macro_rules! enqueue {
+    ($database:ty, $connection:ty) => {
+        impl outbox_core::Enqueue<sqlx::Transaction<'_, $database>> for $crate::sql_store::SqlStore {
+            type Error = OutboxError;
+
+            async fn enqueue(
+                &self,
+                tx: &mut sqlx::Transaction<'_, $database>,
+                messages: &[Message],
+                order: Order,
+            ) -> Result<(), OutboxError> {
+                self.check(messages)?;
+                write(tx, messages, order).await
+            }
+        }
+
+        impl outbox_core::Enqueue<$connection> for $crate::sql_store::SqlStore {
+            type Error = OutboxError;
+
+            async fn enqueue(
+                &self,
+                tx: &mut $connection,
+                messages: &[Message],
+                order: Order,
+            ) -> Result<(), OutboxError> {
+                if !sqlx::Connection::is_in_transaction(tx) {
+                    return Err(OutboxError::NotInTransaction);
+                }
+                self.check(messages)?;
+                write(tx, messages, order).await
+            }
+        }
+    };
+}
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
+pub(crate) use enqueue;
+
 /// How many of `messages` weigh no more than one statement may; at least one.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn statement_length<'a>(

@@ -2,16 +2,16 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use md5::{Digest, Md5};
-use outbox_core::{Enqueue, Message, Order};
+use outbox_core::{Message, Order};
 use sqlx::mysql::MySqlConnection;
-use sqlx::{Connection, MySql, Transaction};
+use sqlx::{Connection, MySql};
 
 use super::tx::check_open;
 use super::{ER_NO_SUCH_TABLE, number};
 use crate::error::OutboxError;
 use crate::many::Statements;
 use crate::sql::sql;
-use crate::sql_store::{DueMicros, SqlStore, statement_length};
+use crate::sql_store::{DueMicros, enqueue, statement_length};
 
 const PUBLISH: &str = sql!("mysql/publish.sql");
 const PUBLISH_FULL: &str = sql!("mysql/publish_full.sql");
@@ -26,36 +26,7 @@ pub(crate) const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
 /// How many locks there are for keys; as many as `outbox_key_slot` has rows.
 const KEY_SLOTS: u16 = 1_024;
 
-impl Enqueue<Transaction<'_, MySql>> for SqlStore {
-    type Error = OutboxError;
-
-    async fn enqueue(
-        &self,
-        tx: &mut Transaction<'_, MySql>,
-        messages: &[Message],
-        order: Order,
-    ) -> Result<(), OutboxError> {
-        self.check(messages)?;
-        write(tx, messages, order).await
-    }
-}
-
-impl Enqueue<MySqlConnection> for SqlStore {
-    type Error = OutboxError;
-
-    async fn enqueue(
-        &self,
-        tx: &mut MySqlConnection,
-        messages: &[Message],
-        order: Order,
-    ) -> Result<(), OutboxError> {
-        if !tx.is_in_transaction() {
-            return Err(OutboxError::NotInTransaction);
-        }
-        self.check(messages)?;
-        write(tx, messages, order).await
-    }
-}
+enqueue!(MySql, MySqlConnection);
 
 async fn write(
     connection: &mut MySqlConnection,

@@ -1,11 +1,11 @@
 use std::collections::HashSet;
 
-use outbox_core::{Enqueue, Message, Order};
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use outbox_core::{Message, Order};
+use sqlx::{PgConnection, Postgres};
 
 use crate::error::OutboxError;
 use crate::sql::sql;
-use crate::sql_store::{DueMicros, SqlStore, statement_length};
+use crate::sql_store::{DueMicros, enqueue, statement_length};
 
 const PUBLISH: &str = sql!("postgres/publish.sql");
 const PUBLISH_HEADERS: &str = sql!("postgres/publish_headers.sql");
@@ -22,36 +22,7 @@ const STATEMENT_BYTES: usize = 8 * 1024 * 1024;
 /// everybody together.
 const LOCKED_KEYS_MAX: usize = 1_000;
 
-impl Enqueue<Transaction<'_, Postgres>> for SqlStore {
-    type Error = OutboxError;
-
-    async fn enqueue(
-        &self,
-        tx: &mut Transaction<'_, Postgres>,
-        messages: &[Message],
-        order: Order,
-    ) -> Result<(), OutboxError> {
-        self.check(messages)?;
-        write(tx, messages, order).await
-    }
-}
-
-impl Enqueue<PgConnection> for SqlStore {
-    type Error = OutboxError;
-
-    async fn enqueue(
-        &self,
-        tx: &mut PgConnection,
-        messages: &[Message],
-        order: Order,
-    ) -> Result<(), OutboxError> {
-        if !tx.is_in_transaction() {
-            return Err(OutboxError::NotInTransaction);
-        }
-        self.check(messages)?;
-        write(tx, messages, order).await
-    }
-}
+enqueue!(Postgres, PgConnection);
 
 async fn write(connection: &mut PgConnection, messages: &[Message], order: Order) -> Result<(), OutboxError> {
     if order == Order::KeyLocked {

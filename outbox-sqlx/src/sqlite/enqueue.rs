@@ -1,13 +1,13 @@
 use std::sync::LazyLock;
 
-use outbox_core::{Enqueue, Message, Order};
-use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+use outbox_core::{Message, Order};
+use sqlx::{Connection, Sqlite, SqliteConnection};
 
 use super::tx::check_open;
 use crate::error::OutboxError;
 use crate::many::Statements;
 use crate::sql::sql;
-use crate::sql_store::{DueMicros, SqlStore};
+use crate::sql_store::{DueMicros, enqueue};
 
 const PUBLISH: &str = sql!("sqlite/publish.sql");
 const PUBLISH_FULL: &str = sql!("sqlite/publish_full.sql");
@@ -15,40 +15,11 @@ const PUBLISH_FULL: &str = sql!("sqlite/publish_full.sql");
 static PUBLISH_MANY: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUBLISH));
 static PUBLISH_MANY_FULL: LazyLock<Statements> = LazyLock::new(|| Statements::new(PUBLISH_FULL));
 
+enqueue!(Sqlite, SqliteConnection);
+
 // There is no lock for an ordered publish: an insert needs the database's only write lock, which is held to
 // the end of the transaction. So ids are given in the order of the commits by themselves.
-impl Enqueue<Transaction<'_, Sqlite>> for SqlStore {
-    type Error = OutboxError;
-
-    async fn enqueue(
-        &self,
-        tx: &mut Transaction<'_, Sqlite>,
-        messages: &[Message],
-        _order: Order,
-    ) -> Result<(), OutboxError> {
-        self.check(messages)?;
-        write(tx, messages).await
-    }
-}
-
-impl Enqueue<SqliteConnection> for SqlStore {
-    type Error = OutboxError;
-
-    async fn enqueue(
-        &self,
-        tx: &mut SqliteConnection,
-        messages: &[Message],
-        _order: Order,
-    ) -> Result<(), OutboxError> {
-        if !tx.is_in_transaction() {
-            return Err(OutboxError::NotInTransaction);
-        }
-        self.check(messages)?;
-        write(tx, messages).await
-    }
-}
-
-async fn write(connection: &mut SqliteConnection, messages: &[Message]) -> Result<(), OutboxError> {
+async fn write(connection: &mut SqliteConnection, messages: &[Message], _: Order) -> Result<(), OutboxError> {
     check_open(connection).await?;
     if Statements::is_one(messages.len()) {
         return write_rows(connection, messages)

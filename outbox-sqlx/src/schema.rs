@@ -39,34 +39,33 @@ pub enum Dialect {
     MySql,
 }
 
-/// The steps of one dialect, from the files of its folder.
+/// Each file of a dialect's folder, in order.
+macro_rules! each_step {
+    ($folder:literal, $use:ident) => {
+        $use!($folder; 1 "outbox", 2 "queue", 3 "confirmation", 4 "half", 5 "dead_letters")
+    };
+}
+
+/// The steps of one dialect.
 macro_rules! steps {
-    ($folder:literal) => {
+    ($folder:literal; $($version:literal $name:literal),*) => {
         const {
-            &[
-                Step {
-                    version: 1,
-                    name: "outbox",
-                    sql: include_str!(concat!("../migrations/", $folder, "/0001_outbox.sql")),
-                },
-                Step {
-                    version: 2,
-                    name: "queue",
-                    sql: include_str!(concat!("../migrations/", $folder, "/0002_queue.sql")),
-                },
-            ]
+            &[$(Step {
+                version: $version,
+                name: $name,
+                sql: include_str!(concat!("../migrations/", $folder, "/000", $version, "_", $name, ".sql")),
+            }),*]
         }
     };
 }
 
 /// The same files as one text.
 macro_rules! all_steps {
-    ($folder:literal) => {
-        concat!(
-            include_str!(concat!("../migrations/", $folder, "/0001_outbox.sql")),
-            "\n",
-            include_str!(concat!("../migrations/", $folder, "/0002_queue.sql"))
-        )
+    ($folder:literal; $($version:literal $name:literal),*) => {
+        concat!($(
+            include_str!(concat!("../migrations/", $folder, "/000", $version, "_", $name, ".sql")),
+            "\n"
+        ),*)
     };
 }
 
@@ -74,11 +73,11 @@ impl Dialect {
     fn steps(self) -> &'static [Step] {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres => steps!("postgres"),
+            Self::Postgres => each_step!("postgres", steps),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => steps!("sqlite"),
+            Self::Sqlite => each_step!("sqlite", steps),
             #[cfg(feature = "mysql")]
-            Self::MySql => steps!("mysql"),
+            Self::MySql => each_step!("mysql", steps),
         }
     }
 
@@ -143,11 +142,11 @@ impl fmt::Display for Dialect {
 pub fn schema_sql(dialect: Dialect) -> &'static str {
     match dialect {
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => all_steps!("postgres"),
+        Dialect::Postgres => each_step!("postgres", all_steps),
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => all_steps!("sqlite"),
+        Dialect::Sqlite => each_step!("sqlite", all_steps),
         #[cfg(feature = "mysql")]
-        Dialect::MySql => all_steps!("mysql"),
+        Dialect::MySql => each_step!("mysql", all_steps),
     }
 }
 

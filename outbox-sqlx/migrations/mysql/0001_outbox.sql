@@ -56,8 +56,9 @@ CREATE TABLE IF NOT EXISTS outbox_dead (
     attempts    INT          NOT NULL,
     last_error  TEXT,
     -- skipped: attempts spent or refused for good; parked: it or an earlier one of its key was, and the key waits for
-    -- an operator; invalid: the stored row is no message.
-    reason      VARCHAR(16)  NOT NULL CHECK (reason IN ('skipped', 'parked', 'invalid')),
+    -- an operator; invalid: the stored row is no message; unconfirmed: it was
+    -- delivered as often as its sender allows, and not all who should have confirmed it did.
+    reason      VARCHAR(16)  NOT NULL CHECK (reason IN ('skipped', 'parked', 'invalid', 'unconfirmed')),
     died_at     DATETIME(6)  NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
     PRIMARY KEY (id),
     -- For the list by topic and key, and for the redrive of a whole key in order.

@@ -51,8 +51,9 @@ CREATE TABLE outbox_dead (
     attempts    integer     NOT NULL,
     last_error  text,
     -- skipped: attempts spent or refused for good; parked: it or an earlier one of its key was, and the
-    -- key waits for an operator; invalid: the stored row is no message.
-    reason      text        NOT NULL CHECK (reason IN ('skipped', 'parked', 'invalid')),
+    -- key waits for an operator; invalid: the stored row is no message; unconfirmed: it was
+    -- delivered as often as its sender allows, and not all who should have confirmed it did.
+    reason      text        NOT NULL CHECK (reason IN ('skipped', 'parked', 'invalid', 'unconfirmed')),
     died_at     timestamptz NOT NULL DEFAULT now()
 );
 

@@ -46,8 +46,9 @@ CREATE TABLE outbox_dead (
     attempts    INTEGER NOT NULL,
     last_error  TEXT,
     -- skipped: attempts spent or refused for good; parked: it or an earlier one of its key was, and the
-    -- key waits for an operator; invalid: the stored row is no message.
-    reason      TEXT    NOT NULL CHECK (reason IN ('skipped', 'parked', 'invalid')),
+    -- key waits for an operator; invalid: the stored row is no message; unconfirmed: it was
+    -- delivered as often as its sender allows, and not all who should have confirmed it did.
+    reason      TEXT    NOT NULL CHECK (reason IN ('skipped', 'parked', 'invalid', 'unconfirmed')),
     died_at     INTEGER NOT NULL DEFAULT (CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000)
 ) STRICT;
 

@@ -30,7 +30,7 @@ pub use postgres::{PostgresRelayStore, PostgresWakeListener};
 pub use sqlite::SqliteRelayStore;
 
 /// The version of the schema that this version of the library works with.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 5;
 
 /// Leases and delays are at most this long: longer ones would overflow a database's time. A hundred years.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 3600);

@@ -23,16 +23,16 @@ on_each! {
 
 on_each! {
     async fn another_version_is_named(pool) {
-        pool.execute("UPDATE outbox_schema SET version = 99 WHERE version = 2").await.unwrap();
+        pool.execute("UPDATE outbox_schema SET version = 99 WHERE version = 5").await.unwrap();
         for refused in [check_schema(&pool).await, migrate(&pool).await] {
             let error = refused.unwrap_err();
-            assert!(matches!(error, OutboxError::SchemaNewer { found: 99, known: 2 }), "{error:?}");
+            assert!(matches!(error, OutboxError::SchemaNewer { found: 99, known: 5 }), "{error:?}");
             assert!(error.to_string().contains("deploy a newer version"));
         }
         pool.execute("DELETE FROM outbox_schema").await.unwrap();
         let error = check_schema(&pool).await.unwrap_err();
-        assert!(matches!(error, OutboxError::SchemaOlder { found: 0, needed: 2, .. }), "{error:?}");
-        assert!(error.to_string().contains("missing: 0001_outbox, 0002_queue"), "{error}");
+        assert!(matches!(error, OutboxError::SchemaOlder { found: 0, needed: 5, .. }), "{error:?}");
+        assert!(error.to_string().contains("missing: 0001_outbox, 0002_queue, 0003_confirmation"), "{error}");
     }
 }
 

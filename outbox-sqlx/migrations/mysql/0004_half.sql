@@ -1,0 +1,6 @@
+-- Migration 4 (MySQL 8.0.17 or newer, MariaDB 10.11 or newer): half messages: prepared, and invisible to consumers until they are committed.
+-- Safe to run with any migration tool, and safe to run again: DDL commits by itself here, so a run that was
+-- interrupted is simply repeated.
+
+-- Last, because it says that all of the above is there.
+INSERT IGNORE INTO outbox_schema (version) VALUES (4);

@@ -1,0 +1,6 @@
+-- Migration 5 (MySQL 8.0.17 or newer, MariaDB 10.11 or newer): what operators did with dead letters, and why.
+-- Safe to run with any migration tool, and safe to run again: DDL commits by itself here, so a run that was
+-- interrupted is simply repeated.
+
+-- Last, because it says that all of the above is there.
+INSERT IGNORE INTO outbox_schema (version) VALUES (5);

@@ -1,0 +1,4 @@
+-- Migration 5 (Postgres 14 or newer): what operators did with dead letters, and why.
+-- Safe to run with any migration tool, once, in one transaction.
+
+INSERT INTO outbox_schema (version) VALUES (5);

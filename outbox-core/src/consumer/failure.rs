@@ -31,6 +31,7 @@ impl Failure {
     pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Error(error) if error.is_permanent() => "permanent",
+            Self::Error(error) if matches!(error.retry(), Retry::NotNow(_)) => "not_now",
             Self::Error(_) => "error",
             Self::Panic(_) => "panic",
             Self::Timeout(_) => "timeout",

@@ -79,6 +79,8 @@ pub(super) enum Retry {
     After(Duration),
     /// Nothing.
     Never,
+    /// It did not fail: it can't be handled at this moment. No attempt is spent.
+    NotNow(Duration),
 }
 
 impl HandleError {
@@ -96,6 +98,16 @@ impl HandleError {
     pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Retry::Never, error)
     }
+
+    /// The message did not fail, it can't be handled at this moment: somebody else is handling it, or the database is
+    /// away. After `wait` (at most [`HandleError::NOT_NOW_MAX`]), in which it keeps its place and its slot, it is given back
+    /// to its queue and comes again. That costs no attempt, so whoever says this has to be sure that it ends.
+    pub fn not_now(wait: Duration, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Retry::NotNow(wait.min(Self::NOT_NOW_MAX)), error)
+    }
+
+    /// The longest wait of [`HandleError::not_now`].
+    pub const NOT_NOW_MAX: Duration = Duration::from_secs(5);
 
     fn new(retry: Retry, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {

@@ -104,12 +104,18 @@ impl Context {
             "topic" => Arc::clone(topic), "group" => Arc::clone(&self.group), "reason" => reason
         )
         .increment(1);
+        if let Retry::NotNow(wait) = failure.retry() {
+            tracing::debug!(error, reason, ?wait, "not handled now; it is given back");
+            tokio::time::sleep(wait).await;
+            drop(delivery);
+            return (Processed::GivenBack, Ok(()));
+        }
         let by_policy = self
             .config
             .retry(topic)
             .after_failure(delivery.attempt(), &mut fastrand::Rng::new());
         let wait = match (failure.retry(), by_policy) {
-            (Retry::Never, _) | (_, None) => None,
+            (Retry::Never | Retry::NotNow(_), _) | (_, None) => None,
             (Retry::ByPolicy, Some(wait)) | (Retry::After(wait), Some(_)) => Some(wait),
         };
         match wait {

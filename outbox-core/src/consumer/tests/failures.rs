@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tokio::time::Instant;
 
 use super::scripted::{Outcome, Scripted, Step};
@@ -51,6 +54,33 @@ async fn a_failed_message_is_tried_again_until_its_attempts_are_spent() {
     );
     let stopped = running.stop().await;
     assert_eq!((stopped.handled, stopped.failed, stopped.dead), (1, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_handled_now_comes_again_without_an_attempt() {
+    let queue = MemoryQueue::new();
+    let journal = Journal::default();
+    let times = Arc::new(AtomicU32::new(0));
+    let running = Running::start(
+        failing(&queue, &journal, move || {
+            match times.fetch_add(1, Ordering::Relaxed) {
+                0..10 => Err(HandleError::not_now(SECOND, "somebody else has it")),
+                _ => Ok(()),
+            }
+        })
+        .retry(quick(2)),
+    );
+    let started = Instant::now();
+    publish(&queue, [message("k", 1), message("k", 2)]).await;
+    idle(&queue).await;
+    assert_eq!(started.elapsed(), 10 * SECOND);
+    assert_eq!(
+        journal.all(),
+        [vec![1; 11], vec![2]].concat(),
+        "its key waits for it"
+    );
+    let stopped = running.stop().await;
+    assert_eq!((stopped.handled, stopped.failed, stopped.dead), (2, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]

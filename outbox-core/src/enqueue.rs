@@ -38,4 +38,8 @@ pub trait Enqueue<Tx: ?Sized> {
         messages: &[Message],
         order: Order,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Told by whoever committed a transaction in which something may have been enqueued, so that a relay in this
+    /// process looks at once. Only a hint: a relay that hears nothing polls. Default: nothing.
+    fn committed(&self) {}
 }

@@ -248,7 +248,7 @@ pub async fn redrive<DB: OutboxDatabase>(pool: &Pool<DB>, id: MessageId) -> Resu
     if DB::redrive_row(&mut tx, row).await? == 0 {
         return Err(OutboxError::NotDead { id });
     }
-    DB::commit(tx).await
+    Ok(DB::commit(tx).await?)
 }
 
 /// Gives all dead letters of a key back to the relay, in order and with all their attempts, and un-parks the
@@ -290,7 +290,7 @@ pub async fn discard<DB: OutboxDatabase>(
     if DB::discard_row(&mut tx, id, reason, by).await? == 0 {
         return Err(OutboxError::NotDead { id });
     }
-    DB::commit(tx).await
+    Ok(DB::commit(tx).await?)
 }
 
 /// Lets a blocked message be tried again at once, with all its attempts. Its key goes on waiting for it.
@@ -302,7 +302,7 @@ pub async fn unblock<DB: OutboxDatabase>(pool: &Pool<DB>, id: MessageId) -> Resu
     if DB::unblock_row(&mut tx, id).await? == 0 {
         return Err(OutboxError::NotBlocked { id });
     }
-    DB::commit(tx).await
+    Ok(DB::commit(tx).await?)
 }
 
 fn page(limit: u32) -> i64 {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use outbox_core::{MessageError, MessageId};
-use sqlx::error::DatabaseError;
+use transaction_scope::{TransactionError, is_retryable};
 
 /// What went wrong with the outbox.
 ///
@@ -76,6 +76,14 @@ pub enum OutboxError {
         /// What the database said.
         #[source]
         source: Arc<sqlx::Error>,
+    },
+
+    /// Something else that belongs to the transaction failed, and its error was swallowed: a write of another library
+    /// that takes part in it. It was rolled back.
+    #[error(transparent)]
+    Transaction {
+        /// What happened.
+        source: TransactionError,
     },
 
     /// COMMIT was sent and no answer came: it may or may not have committed. Find out (the business rows
@@ -189,18 +197,36 @@ pub enum OutboxError {
     ReasonEmpty,
 }
 
+/// What the transaction around a publish met, in the outbox's words.
+impl From<TransactionError> for OutboxError {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Aborted => Self::TransactionAborted,
+            TransactionError::Cancelled => Self::PublishCancelled,
+            TransactionError::Deadlock { doing, source } => Self::Deadlock { doing, source },
+            TransactionError::LockTimeout { doing, source } => Self::LockTimeout { doing, source },
+            TransactionError::CommitUnknown { source } => Self::CommitUnknown { source },
+            TransactionError::Database { doing, source } => Self::Database { doing, source },
+            TransactionError::MemoryPool { connections } => Self::MemoryPool { connections },
+            TransactionError::Url { source } => Self::Url { source },
+            TransactionError::Forbidden { ref source } => match source.downcast_ref::<Self>() {
+                Some(failed_publish) => failed_publish.clone(),
+                None => Self::Transaction { source: error },
+            },
+            other => Self::Transaction { source: other },
+        }
+    }
+}
+
 impl OutboxError {
     /// Wraps what the driver said while doing something.
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| {
-            let waiting = Waiting::of(&source);
-            let source = Arc::new(source);
-            match waiting {
-                Some(Waiting::Deadlock) => Self::Deadlock { doing, source },
-                Some(Waiting::TooLong) => Self::LockTimeout { doing, source },
-                None => Self::Database { doing, source },
-            }
-        }
+        move |source| TransactionError::database(doing)(source).into()
+    }
+
+    /// What a failed COMMIT means: see [`TransactionError::from_commit`].
+    pub fn from_commit(source: sqlx::Error) -> Self {
+        TransactionError::from_commit(source).into()
     }
 
     /// Whether the same transaction, from its beginning, may succeed when it is tried again: a
@@ -218,124 +244,4 @@ impl OutboxError {
             _ => false,
         }
     }
-}
-
-/// Whether the transaction that met this error, begun anew, may succeed: a serialization failure, a deadlock,
-/// a busy or unreachable database.
-///
-/// Of a statement's error only. What a *commit* answered goes through [`OutboxError::from_commit`], because
-/// after a lost connection it may have been carried out. (So there is no `From<sqlx::Error>` for
-/// [`OutboxError`]: with it, `tx.commit().await?` would call an unknown outcome a rollback.)
-pub fn is_retryable(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => is_retryable_code(&**error),
-        _ => false,
-    }
-}
-
-fn is_retryable_code(error: &dyn DatabaseError) -> bool {
-    if Waiting::code(error).is_some() {
-        return true;
-    }
-    #[cfg(feature = "postgres")]
-    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-        // https://www.postgresql.org/docs/current/errcodes-appendix.html
-        return matches!(
-            error.code(),
-            // serialization failure, too many connections, shutdown, crash, starting up
-            "40001" | "53300" | "57P01" | "57P02" | "57P03"
-        ) || error.code().starts_with("08");
-    }
-    #[cfg(feature = "mysql")]
-    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-        return crate::mysql::is_passing(error.number());
-    }
-    false
-}
-
-/// What went wrong while waiting for other transactions.
-#[derive(Debug, Clone, Copy)]
-enum Waiting {
-    // SQLite has one writer, and so none.
-    #[cfg_attr(not(any(feature = "postgres", feature = "mysql")), allow(dead_code))]
-    Deadlock,
-    TooLong,
-}
-
-impl Waiting {
-    fn of(error: &sqlx::Error) -> Option<Self> {
-        match error {
-            sqlx::Error::Database(error) => Self::code(&**error),
-            _ => None,
-        }
-    }
-
-    fn code(error: &dyn DatabaseError) -> Option<Self> {
-        #[cfg(feature = "postgres")]
-        if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-            return match error.code() {
-                "40P01" => Some(Self::Deadlock),
-                "55P03" => Some(Self::TooLong),
-                _ => None,
-            };
-        }
-        #[cfg(feature = "mysql")]
-        if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-            return match error.number() {
-                crate::mysql::ER_LOCK_DEADLOCK => Some(Self::Deadlock),
-                crate::mysql::ER_LOCK_WAIT_TIMEOUT => Some(Self::TooLong),
-                _ => None,
-            };
-        }
-        #[cfg(feature = "sqlite")]
-        if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-            return crate::sqlite::is_busy(error).then_some(Self::TooLong);
-        }
-        None
-    }
-}
-
-impl OutboxError {
-    /// What a failed COMMIT means.
-    ///
-    /// An answer of the database that says "rolled back" (a serialization failure, a violated deferred
-    /// constraint, a busy SQLite) is that; anything else (a lost connection, a shutdown in the middle) is
-    /// [`OutboxError::CommitUnknown`].
-    pub fn from_commit(source: sqlx::Error) -> Self {
-        let rolled_back = match &source {
-            sqlx::Error::Database(error) => says_rolled_back(&**error),
-            _ => false,
-        };
-        let source = Arc::new(source);
-        if rolled_back {
-            Self::Database {
-                doing: "committing",
-                source,
-            }
-        } else {
-            Self::CommitUnknown { source }
-        }
-    }
-}
-
-fn says_rolled_back(error: &dyn DatabaseError) -> bool {
-    #[cfg(feature = "postgres")]
-    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-        // Class 40 is "transaction rollback" but for 40003, "statement completion unknown"; 23 is a violated
-        // constraint that was deferred to the commit.
-        return (error.code().starts_with("40") && error.code() != "40003") || error.code().starts_with("23");
-    }
-    #[cfg(feature = "sqlite")]
-    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-        // A COMMIT that is busy or violates a deferred foreign key leaves the transaction open, and it is
-        // rolled back when it is dropped.
-        return crate::sqlite::is_busy(error) || error.is_foreign_key_violation();
-    }
-    #[cfg(feature = "mysql")]
-    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-        // A deadlock at COMMIT is Galera's way to say that another node's transaction came first.
-        return error.number() == crate::mysql::ER_LOCK_DEADLOCK;
-    }
-    false
 }

@@ -12,7 +12,6 @@
     allow(dead_code, unused_imports, unused_macros, unused_variables, unreachable_code)
 )]
 
-mod begin;
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 mod cells;
 mod database;
@@ -21,15 +20,12 @@ mod error;
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 mod many;
 mod outbox;
-mod poison;
 mod purge_database;
 #[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 mod relay;
 mod schema;
-mod sql;
 mod sql_store;
 mod stored_row;
-mod transaction;
 
 pub mod dead;
 pub mod maintenance;
@@ -43,7 +39,7 @@ pub mod queue;
 pub mod sqlite;
 
 pub use database::OutboxDatabase;
-pub use error::{OutboxError, is_retryable};
+pub use error::OutboxError;
 pub use outbox::{Outbox, OutboxBuilder};
 #[cfg(feature = "mysql")]
 pub use relay::MySqlRelayStore;
@@ -53,4 +49,6 @@ pub use relay::SqliteRelayStore;
 pub use relay::{PostgresRelayStore, PostgresWakeListener};
 pub use schema::{Dialect, check_schema, migrate, schema_sql};
 pub use sql_store::SqlStore;
-pub use transaction::OutboxTransaction;
+/// The transaction inside of [`Outbox::transaction`].
+pub use transaction_scope::ScopedTransaction as OutboxTransaction;
+pub use transaction_scope::is_retryable;

@@ -8,12 +8,11 @@ use outbox_core::{
 };
 use sqlx::{Pool, Transaction};
 use tracing::Instrument;
+use transaction_scope::{Attempt, ScopedTransaction};
 
 use crate::database::OutboxDatabase;
 use crate::error::OutboxError;
-use crate::poison::{Attempt, Scope};
 use crate::sql_store::SqlStore;
-use crate::transaction::OutboxTransaction;
 
 pub(crate) type TraceSource = Arc<dyn Fn() -> Option<TraceContext> + Send + Sync>;
 
@@ -167,7 +166,7 @@ impl Outbox {
         &self,
         pool: &Pool<DB>,
     ) -> Result<Transaction<'static, DB>, OutboxError> {
-        DB::begin(pool).await
+        Ok(DB::begin(pool).await?)
     }
 
     /// Runs `body` inside a transaction, which is committed only when `body` returned Ok, no publish in it
@@ -204,35 +203,14 @@ impl Outbox {
     pub async fn transaction<DB, T, E, F>(&self, pool: &Pool<DB>, body: F) -> Result<T, E>
     where
         DB: OutboxDatabase,
-        F: AsyncFnOnce(&mut OutboxTransaction<DB>) -> Result<T, E>,
+        F: AsyncFnOnce(&mut ScopedTransaction<DB>) -> Result<T, E>,
         E: From<OutboxError>,
     {
-        let mut tx = OutboxTransaction {
-            inner: DB::begin(pool).await?,
-        };
-        let scope = Scope::default();
-        let answer = scope.watch(body(&mut tx)).await;
-        let failure = match answer {
-            Ok(value) => match scope.failure() {
-                None => {
-                    let committed = DB::commit(tx.inner).await;
-                    // Also when the outcome is unknown: looking once too often is harmless.
-                    self.wake();
-                    committed?;
-                    return Ok(value);
-                }
-                Some(failure) => E::from(failure),
-            },
-            Err(error) => error,
-        };
-        if let Err(error) = tx.inner.rollback().await {
-            // The connection is gone, and the transaction with it; the cause is what the caller needs.
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "rollback was not answered"
-            );
-        }
-        Err(failure)
+        let failed = |error| E::from(OutboxError::from(error));
+        let ended = transaction_scope::scope_with(DB::begin(pool), failed, body).await;
+        // Also when the outcome is unknown, and when it was rolled back: looking once too often is harmless.
+        self.wake();
+        ended
     }
 
     /// Tells the relays that something was committed, so that they read at once. Never needed: a relay
@@ -265,7 +243,7 @@ impl Outbox {
         SqlStore: Enqueue<Tx, Error = OutboxError>,
     {
         let attempt = Attempt::start();
-        let written = async {
+        let written: Result<_, OutboxError> = async {
             let mut message = message?;
             let span = tracing::info_span!(
                 "create",
@@ -300,7 +278,7 @@ impl Outbox {
         SqlStore: Enqueue<Tx, Error = OutboxError>,
     {
         let attempt = Attempt::start();
-        let written = async {
+        let written: Result<_, OutboxError> = async {
             let mut messages = messages?;
             if messages.is_empty() {
                 return Ok(Vec::new());
@@ -345,6 +323,24 @@ impl Outbox {
     fn arm(&self) {
         self.shared.wake.arm();
         self.notify();
+    }
+}
+
+/// For guards and other code that is generic over what publishes. As [`Outbox::publish_all`], with the order that is asked
+/// for.
+impl<Tx> Enqueue<Tx> for Outbox
+where
+    Tx: ?Sized + Send,
+    SqlStore: Enqueue<Tx, Error = OutboxError>,
+{
+    type Error = OutboxError;
+
+    async fn enqueue(&self, tx: &mut Tx, messages: &[Message], order: Order) -> Result<(), OutboxError> {
+        self.write_all(tx, Ok(messages.to_vec()), order).await.map(drop)
+    }
+
+    fn committed(&self) {
+        self.wake();
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::{Pool, SqlSafeStr};
 
 use crate::database::OutboxDatabase;
 use crate::error::OutboxError;
-use crate::sql::sql;
+use transaction_scope::sql;
 
 /// Where the migrator keeps its books: not in sqlx's default table, which belongs to the application.
 const BOOKS: &str = "_outbox_migrations";
@@ -278,7 +278,7 @@ macro_rules! in_transaction {
             type Migration = sqlx::Transaction<'static, Self>;
 
             async fn begin_migration(pool: &Pool<Self>) -> Result<Self::Migration, OutboxError> {
-                let mut tx = Self::begin(pool).await?;
+                let mut tx = <Self as transaction_scope::ScopeDatabase>::begin(pool).await?;
                 sqlx::query(sql!($folder, "/migrate_lock.sql"))
                     .execute(&mut *tx)
                     .await
@@ -287,7 +287,7 @@ macro_rules! in_transaction {
             }
 
             async fn end_migration(alone: Self::Migration) -> Result<(), OutboxError> {
-                Self::commit(alone).await
+                Ok(<Self as transaction_scope::ScopeDatabase>::commit(alone).await?)
             }
         });
     };

@@ -1,7 +1,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use outbox_core::{Due, Limits, Message, MessageError};
+use outbox_core::{Due, Enqueue, Limits, Message, MessageError, Order};
+use sqlx::Transaction;
+use transaction_scope::ScopedTransaction;
 
+use crate::database::OutboxDatabase;
 use crate::error::OutboxError;
 
 /// Writes messages into the `outbox` table of the database that a transaction belongs to.
@@ -37,6 +40,22 @@ impl SqlStore {
             DueMicros::of(message.due())?;
         }
         Ok(())
+    }
+}
+
+impl<DB: OutboxDatabase> Enqueue<ScopedTransaction<DB>> for SqlStore
+where
+    SqlStore: Enqueue<Transaction<'static, DB>, Error = OutboxError>,
+{
+    type Error = OutboxError;
+
+    fn enqueue(
+        &self,
+        tx: &mut ScopedTransaction<DB>,
+        messages: &[Message],
+        order: Order,
+    ) -> impl Future<Output = Result<(), OutboxError>> + Send {
+        Enqueue::enqueue(self, tx.as_mut(), messages, order)
     }
 }
 

@@ -1,38 +1,39 @@
-//! Remembers, for the scope of one `transaction(…)`, that a publish inside it failed.
+//! Remembers, for one [`scope`](crate::scope()), that a write inside it failed.
 //!
-//! A task-local and not a field of a transaction type of our own: application code passes transactions
-//! and bare connections around, and a publish through either must count, however deep it is called.
+//! A task-local and not a field of the transaction: application code passes transactions and bare connections around,
+//! and a write through either must count, however deep it is called.
 
+use std::error::Error;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::OutboxError;
+use crate::error::TransactionError;
 
 tokio::task_local! {
-    static SCOPE: Scope;
+    static WATCH: Watch;
 }
 
-/// The first failure of a publish within one transaction scope.
+/// The first failure within one scope.
 #[derive(Clone, Default)]
-pub(crate) struct Scope {
-    failure: Arc<Mutex<Option<OutboxError>>>,
+pub(crate) struct Watch {
+    failure: Arc<Mutex<Option<TransactionError>>>,
 }
 
-impl Scope {
-    /// Runs `body` so that each publish in it reports here.
-    pub(crate) async fn watch<F: Future>(&self, body: F) -> F::Output {
-        SCOPE.scope(self.clone(), body).await
+impl Watch {
+    /// Runs `body` so that each attempt in it reports here.
+    pub(crate) async fn over<F: Future>(&self, body: F) -> F::Output {
+        WATCH.scope(self.clone(), body).await
     }
 
     /// Why this transaction must not commit, if so.
-    pub(crate) fn failure(&self) -> Option<OutboxError> {
+    pub(crate) fn failure(&self) -> Option<TransactionError> {
         self.failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn fail(&self, error: OutboxError) {
+    fn fail(&self, error: TransactionError) {
         self.failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -40,22 +41,35 @@ impl Scope {
     }
 }
 
-/// One publish, from its first poll to its result. Dropped before that it counts as failed, because its
-/// statement may or may not have reached the database.
-pub(crate) struct Attempt {
-    scope: Option<Scope>,
+/// A write that the transaction around it must not be committed without, from its first poll to its result: for
+/// libraries that write into the application's transactions. Where it fails, or is dropped before it is
+/// [finished](Attempt::finish) (its statement may or may not have reached the database), the [`scope`](crate::scope())
+/// around it rolls back, even if the application swallows the error. Outside of a scope it does nothing.
+pub struct Attempt {
+    watch: Option<Watch>,
 }
 
 impl Attempt {
-    pub(crate) fn start() -> Self {
+    /// Begins one.
+    #[must_use = "an attempt that is dropped has failed"]
+    pub fn start() -> Self {
         Self {
-            scope: SCOPE.try_with(Scope::clone).ok(),
+            watch: WATCH.try_with(Watch::clone).ok(),
         }
     }
 
-    pub(crate) fn finish<T>(mut self, result: Result<T, OutboxError>) -> Result<T, OutboxError> {
-        if let (Some(scope), Err(error)) = (self.scope.take(), &result) {
-            scope.fail(error.clone());
+    /// Tells how it ended.
+    ///
+    /// # Errors
+    /// `result`, as it is.
+    pub fn finish<T, E>(mut self, result: Result<T, E>) -> Result<T, E>
+    where
+        E: Error + Clone + Send + Sync + 'static,
+    {
+        if let (Some(watch), Err(error)) = (self.watch.take(), &result) {
+            watch.fail(TransactionError::Forbidden {
+                source: Arc::new(error.clone()),
+            });
         }
         result
     }
@@ -63,8 +77,16 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if let Some(scope) = self.scope.take() {
-            scope.fail(OutboxError::PublishCancelled);
+        if let Some(watch) = self.watch.take() {
+            watch.fail(TransactionError::Cancelled);
         }
+    }
+}
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempt")
+            .field("watched", &self.watch.is_some())
+            .finish()
     }
 }

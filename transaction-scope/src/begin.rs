@@ -4,6 +4,8 @@ use std::task::{Context, Poll, ready};
 
 use sqlx::{Database, Error, Transaction};
 
+use crate::error::TransactionError;
+
 type Begun<DB> = Result<Transaction<'static, DB>, Error>;
 
 /// A `BEGIN` that is always carried through.
@@ -26,13 +28,13 @@ impl<DB: Database> Begin<DB> {
 }
 
 impl<DB: Database> Future for Begin<DB> {
-    type Output = Begun<DB>;
+    type Output = Result<Transaction<'static, DB>, TransactionError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let rest = self.rest.as_mut().expect("a finished begin is not polled again");
         let begun = ready!(rest.as_mut().poll(cx));
         self.rest = None;
-        Poll::Ready(begun)
+        Poll::Ready(begun.map_err(TransactionError::database("beginning a transaction")))
     }
 }
 

@@ -1,9 +1,9 @@
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::begin::Begin;
-use crate::database::{OutboxDatabase, sealed};
-use crate::error::OutboxError;
-use crate::sql::sql;
+use crate::database::{ScopeDatabase, sealed};
+use crate::error::TransactionError;
+use crate::sql;
 
 const COMMIT: &str = sql!("postgres/commit.sql");
 
@@ -12,23 +12,29 @@ const IN_FAILED_TRANSACTION: &str = "25P02";
 
 impl sealed::Sealed for Postgres {}
 
-impl OutboxDatabase for Postgres {
-    async fn begin(pool: &PgPool) -> Result<Transaction<'static, Self>, OutboxError> {
+impl ScopeDatabase for Postgres {
+    async fn begin(pool: &PgPool) -> Result<Transaction<'static, Self>, TransactionError> {
         let pool = pool.clone();
-        Begin::new(async move { pool.begin().await })
-            .await
-            .map_err(OutboxError::database("beginning a transaction"))
+        Begin::new(async move { pool.begin().await }).await
+    }
+
+    async fn begin_with(
+        pool: &PgPool,
+        statement: &'static str,
+    ) -> Result<Transaction<'static, Self>, TransactionError> {
+        let pool = pool.clone();
+        Begin::new(async move { pool.begin_with(statement).await }).await
     }
 
     /// Postgres answers COMMIT with success also when a failed statement made it roll back, and sqlx hides the
     /// difference. So the commit is a statement of ours that fails then.
-    async fn commit(mut tx: Transaction<'static, Self>) -> Result<(), OutboxError> {
+    async fn commit(mut tx: Transaction<'static, Self>) -> Result<(), TransactionError> {
         match sqlx::raw_sql(COMMIT).execute(&mut *tx).await {
             Ok(_) => Ok(()),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION) => {
-                Err(OutboxError::TransactionAborted)
+                Err(TransactionError::Aborted)
             }
-            Err(error) => Err(OutboxError::from_commit(error)),
+            Err(error) => Err(TransactionError::from_commit(error)),
         }
     }
 }

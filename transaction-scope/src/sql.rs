@@ -1,14 +1,6 @@
-/// A statement from a file: what follows the comments at its beginning, which are for readers and need not
-/// be hashed, sent and logged with every execution.
-macro_rules! sql {
-    ($($path:expr),+) => {
-        const { $crate::sql::statement(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $($path),+))) }
-    };
-}
-pub(crate) use sql;
-
-/// Skips leading lines that begin with `--`, and the line break at the end.
-pub(crate) const fn statement(file: &'static str) -> &'static str {
+/// Skips leading lines of a file that begin with `--`, and the line break at the end: comments at its beginning are for
+/// readers and need not be hashed, sent and logged with every execution.
+pub const fn statement(file: &'static str) -> &'static str {
     let mut rest = file;
     while let [b'-', b'-', ..] = rest.as_bytes() {
         let mut line = 0;
@@ -19,6 +11,15 @@ pub(crate) const fn statement(file: &'static str) -> &'static str {
         rest = rest.split_at(end).1;
     }
     rest.trim_ascii()
+}
+
+/// A statement from a file below the crate's folder `sql/`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sql {
+    ($($path:expr),+) => {
+        const { $crate::statement(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $($path),+))) }
+    };
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use sqlx::{MySql, MySqlConnection};
 use super::numbered::query;
 use crate::dead_database::{DeadDatabase, dead_queries};
 use crate::error::OutboxError;
-use crate::sql::sql;
+use transaction_scope::sql;
 
 // No statement deletes here and inserts there, so each move is two statements. Nobody comes between them: rows are
 // locked first, or the shard is, against the relay's burying and parking.

@@ -6,12 +6,11 @@ use outbox_core::{Message, Order};
 use sqlx::mysql::MySqlConnection;
 use sqlx::{Connection, MySql};
 
-use super::tx::check_open;
 use super::{ER_NO_SUCH_TABLE, number};
 use crate::error::OutboxError;
 use crate::many::Statements;
-use crate::sql::sql;
 use crate::sql_store::{DueMicros, enqueue, statement_length};
+use transaction_scope::sql;
 
 const PUBLISH: &str = sql!("mysql/publish.sql");
 const PUBLISH_FULL: &str = sql!("mysql/publish_full.sql");
@@ -33,7 +32,7 @@ async fn write(
     messages: &[Message],
     order: Order,
 ) -> Result<(), OutboxError> {
-    check_open(connection).await?;
+    <sqlx::MySql as transaction_scope::ScopeDatabase>::check_open(connection).await?;
     if order == Order::KeyLocked {
         lock_keys(connection, messages).await?;
     }

@@ -2,7 +2,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{MySql, MySqlPool};
 
 use crate::error::OutboxError;
-use crate::sql::sql;
+use transaction_scope::sql;
 
 /// A session that is the only one to migrate this database as long as it is open.
 pub(crate) async fn migrate_alone(pool: &MySqlPool) -> Result<PoolConnection<MySql>, OutboxError> {

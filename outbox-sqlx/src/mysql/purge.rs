@@ -5,7 +5,7 @@ use super::BEGIN_OWN;
 use super::numbered::query;
 use crate::error::OutboxError;
 use crate::purge_database::{Purge, PurgeDatabase};
-use crate::sql::sql;
+use transaction_scope::sql;
 
 const SESSION: &str = sql!("mysql/purge_session.sql");
 

@@ -3,7 +3,7 @@ use sqlx::{PgConnection, Postgres};
 
 use crate::dead_database::{DeadDatabase, dead_queries, unblock_query};
 use crate::error::OutboxError;
-use crate::sql::sql;
+use transaction_scope::sql;
 
 impl DeadDatabase for Postgres {
     dead_queries!("postgres");

@@ -3,7 +3,7 @@ use std::fmt;
 use sqlx::PgPool;
 
 use crate::error::OutboxError;
-use crate::sql::sql;
+use transaction_scope::sql;
 
 const DURABILITY: &str = sql!("postgres/durability.sql");
 

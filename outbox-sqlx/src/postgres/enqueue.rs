@@ -4,8 +4,8 @@ use outbox_core::{Message, Order};
 use sqlx::{PgConnection, Postgres};
 
 use crate::error::OutboxError;
-use crate::sql::sql;
 use crate::sql_store::{DueMicros, enqueue, statement_length};
+use transaction_scope::sql;
 
 const PUBLISH: &str = sql!("postgres/publish.sql");
 const PUBLISH_HEADERS: &str = sql!("postgres/publish_headers.sql");

@@ -5,7 +5,6 @@ mod durability;
 mod enqueue;
 mod notifier;
 mod purge;
-mod tx;
 pub(crate) mod wire;
 
 pub use durability::{Durability, check_durability};

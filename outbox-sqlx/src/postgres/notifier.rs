@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::sql::sql;
+use transaction_scope::sql;
 
 const NOTIFY: &str = sql!("postgres/notify.sql");
 const NOTIFY_QUEUE: &str = sql!("postgres/queue_notify.sql");

@@ -3,7 +3,7 @@ use sqlx::{PgConnection, PgPool, Postgres};
 
 use crate::error::OutboxError;
 use crate::purge_database::{Purge, PurgeDatabase};
-use crate::sql::sql;
+use transaction_scope::sql;
 
 impl PurgeDatabase for Postgres {
     async fn purge_alone(pool: &PgPool) -> Result<Option<PoolConnection<Self>>, OutboxError> {

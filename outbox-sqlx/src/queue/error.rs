@@ -3,7 +3,9 @@ use std::sync::Arc;
 use outbox_core::MessageError;
 
 use super::topics::MAX_QUEUES;
-use crate::error::{OutboxError, is_retryable};
+use transaction_scope::{TransactionError, is_retryable};
+
+use crate::error::OutboxError;
 
 /// What a [`SqlQueue`](super::SqlQueue) can't do as asked. Nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -99,6 +101,12 @@ pub enum QueueError {
         /// What may be asked for.
         bounds: &'static str,
     },
+}
+
+impl From<TransactionError> for QueueError {
+    fn from(error: TransactionError) -> Self {
+        Self::Transaction(error.into())
+    }
 }
 
 impl QueueError {

@@ -16,9 +16,9 @@ use crate::many::Statements;
 use crate::mysql::numbered::{Numbered, numbered};
 use crate::mysql::{BEGIN_OWN, STATEMENT_BYTES};
 use crate::relay::mysql::session;
-use crate::sql::sql;
 use crate::sql_store::statement_length;
 use crate::stored_row::Unreadable;
+use transaction_scope::sql;
 
 const APPEND_PLACES: &str = sql!("mysql/queue_append_places.sql");
 const READ: &str = sql!("mysql/queue_read.sql");

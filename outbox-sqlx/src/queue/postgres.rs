@@ -15,8 +15,8 @@ use crate::postgres::wire::{Timestamp, bytes, integer, optional, unix};
 use crate::relay::PostgresWakeListener;
 use crate::relay::count;
 use crate::relay::postgres::session;
-use crate::sql::sql;
 use crate::stored_row::Unreadable;
+use transaction_scope::sql;
 
 const APPEND: &str = sql!("postgres/queue_append.sql");
 const DELAY: &str = sql!("postgres/queue_delay.sql");

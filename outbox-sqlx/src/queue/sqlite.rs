@@ -11,8 +11,8 @@ use super::read::{PageBuilder, ReadFrom, StoredMessage};
 use super::statement::Arg;
 use crate::cells::{bytes, integer, optional};
 use crate::many::Statements;
-use crate::sql::sql;
 use crate::stored_row::Unreadable;
+use transaction_scope::sql;
 
 const APPEND_PLACE: &str = sql!("sqlite/queue_append_place.sql");
 const APPEND: &str = sql!("sqlite/queue_append.sql");

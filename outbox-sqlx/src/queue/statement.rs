@@ -20,11 +20,11 @@ macro_rules! statement {
     ($name:literal) => {
         $crate::queue::statement::Statement {
             #[cfg(feature = "postgres")]
-            postgres: $crate::sql::sql!("postgres/", $name, ".sql"),
+            postgres: transaction_scope::sql!("postgres/", $name, ".sql"),
             #[cfg(feature = "sqlite")]
-            sqlite: $crate::sql::sql!("sqlite/", $name, ".sql"),
+            sqlite: transaction_scope::sql!("sqlite/", $name, ".sql"),
             #[cfg(feature = "mysql")]
-            mysql: $crate::sql::sql!("mysql/", $name, ".sql"),
+            mysql: transaction_scope::sql!("mysql/", $name, ".sql"),
         }
     };
 }

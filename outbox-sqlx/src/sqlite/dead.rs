@@ -3,7 +3,7 @@ use sqlx::{Sqlite, SqliteConnection};
 
 use crate::dead_database::{DeadDatabase, dead_queries, unblock_query};
 use crate::error::OutboxError;
-use crate::sql::sql;
+use transaction_scope::sql;
 
 // SQLite has no statement that deletes here and inserts there, so each move is two statements. Nobody comes
 // between them: the transaction holds the write lock from its beginning.

@@ -3,11 +3,10 @@ use std::sync::LazyLock;
 use outbox_core::{Message, Order};
 use sqlx::{Connection, Sqlite, SqliteConnection};
 
-use super::tx::check_open;
 use crate::error::OutboxError;
 use crate::many::Statements;
-use crate::sql::sql;
 use crate::sql_store::{DueMicros, enqueue};
+use transaction_scope::sql;
 
 const PUBLISH: &str = sql!("sqlite/publish.sql");
 const PUBLISH_FULL: &str = sql!("sqlite/publish_full.sql");
@@ -20,7 +19,7 @@ enqueue!(Sqlite, SqliteConnection);
 // There is no lock for an ordered publish: an insert needs the database's only write lock, which is held to
 // the end of the transaction. So ids are given in the order of the commits by themselves.
 async fn write(connection: &mut SqliteConnection, messages: &[Message], _: Order) -> Result<(), OutboxError> {
-    check_open(connection).await?;
+    <sqlx::Sqlite as transaction_scope::ScopeDatabase>::check_open(connection).await?;
     if Statements::is_one(messages.len()) {
         return write_rows(connection, messages)
             .await

@@ -2,18 +2,25 @@
 
 mod dead;
 mod enqueue;
-mod open;
 mod purge;
-mod tx;
 
-pub use open::{connect_options, open};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 
-/// Whether another connection had the lock for longer than the busy timeout, or a snapshot was too old to
-/// be written from: primary codes `SQLITE_BUSY` and `SQLITE_LOCKED` (<https://www.sqlite.org/rescode.html>).
-pub(crate) fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
-    const SQLITE_BUSY: i32 = 5;
-    const SQLITE_LOCKED: i32 = 6;
-    let code = error.code().and_then(|code| code.parse::<i32>().ok());
-    // The low byte of an extended code is its primary code.
-    matches!(code.map(|code| code & 0xff), Some(SQLITE_BUSY | SQLITE_LOCKED))
+use crate::error::OutboxError;
+
+/// See [`transaction_scope::sqlite::connect_options`].
+///
+/// # Errors
+/// [`OutboxError::Url`].
+pub fn connect_options(url: &str) -> Result<SqliteConnectOptions, OutboxError> {
+    Ok(transaction_scope::sqlite::connect_options(url)?)
+}
+
+/// See [`transaction_scope::sqlite::open`].
+///
+/// # Errors
+/// [`OutboxError::Url`], or the file can't be opened.
+pub async fn open(url: &str) -> Result<SqlitePool, OutboxError> {
+    Ok(transaction_scope::sqlite::open(url).await?)
 }

@@ -1,10 +1,10 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 
-use super::open::check_pool;
 use crate::error::OutboxError;
 use crate::purge_database::{Purge, PurgeDatabase};
-use crate::sql::sql;
+use transaction_scope::sql;
+use transaction_scope::sqlite::check_pool;
 
 impl PurgeDatabase for Sqlite {
     /// Always: one process uses the database, and two purges at once only take turns.

@@ -207,7 +207,7 @@ async fn nothing_that_a_relay_holds_keeps_an_insert_waiting() {
         .await;
     // As a relay that is stopped in the middle of a settlement leaves them: rows locked, deleted, moved and updated.
     let mut stopped = db.connect().await;
-    for sql in include_str!("../../sql/mysql/begin_own.sql")
+    for sql in include_str!("../../../transaction-scope/sql/mysql/begin_own.sql")
         .lines()
         .filter(|line| !line.starts_with("--"))
     {

@@ -18,7 +18,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 ///
 /// ```no_run
 /// # async fn f() -> sqlx::Result<()> {
-/// let pool = outbox_sqlx::mysql::pool_options()
+/// let pool = transaction_scope::mysql::pool_options()
 ///     .max_connections(16)
 ///     .connect("mysql://shop@localhost/shop")
 ///     .await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::error::OutboxError;
+use crate::error::TransactionError;
 
 /// How long a transaction waits for another connection's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,9 +22,9 @@ const FILE_CONNECTIONS: u32 = 4;
 /// A busy timeout of 10 s, and foreign keys are enforced.
 ///
 /// # Errors
-/// [`OutboxError::Url`].
-pub fn connect_options(url: &str) -> Result<SqliteConnectOptions, OutboxError> {
-    let options = SqliteConnectOptions::from_str(url).map_err(|source| OutboxError::Url {
+/// [`TransactionError::Url`].
+pub fn connect_options(url: &str) -> Result<SqliteConnectOptions, TransactionError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(|source| TransactionError::Url {
         source: Arc::new(source),
     })?;
     Ok(options
@@ -41,8 +41,8 @@ pub fn connect_options(url: &str) -> Result<SqliteConnectOptions, OutboxError> {
 /// idle or old, because the database would go with it.
 ///
 /// # Errors
-/// [`OutboxError::Url`], or the file can't be opened.
-pub async fn open(url: &str) -> Result<SqlitePool, OutboxError> {
+/// [`TransactionError::Url`], or the file can't be opened.
+pub async fn open(url: &str) -> Result<SqlitePool, TransactionError> {
     let options = connect_options(url)?;
     let pool = if is_in_memory(&options) {
         SqlitePoolOptions::new()
@@ -54,15 +54,18 @@ pub async fn open(url: &str) -> Result<SqlitePool, OutboxError> {
     };
     pool.connect_with(options)
         .await
-        .map_err(OutboxError::database("opening the database"))
+        .map_err(TransactionError::database("opening the database"))
 }
 
 /// Refuses a pool of several connections on a database in memory: what one of them commits, another may
 /// not see, and what is idle for long enough is closed and lost.
-pub(crate) fn check_pool(pool: &SqlitePool) -> Result<(), OutboxError> {
+///
+/// # Errors
+/// [`TransactionError::MemoryPool`].
+pub fn check_pool(pool: &SqlitePool) -> Result<(), TransactionError> {
     let connections = pool.options().get_max_connections();
     if connections > 1 && is_in_memory(&pool.connect_options()) {
-        return Err(OutboxError::MemoryPool { connections });
+        return Err(TransactionError::MemoryPool { connections });
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::relay::error::Trouble;
 use crate::relay::page::{PageBuilder, TypicalWeight, excluded_keys, excluded_topics, wants_everything};
 use crate::relay::rows::take;
 use crate::relay::{count, mask};
-use crate::sql::sql;
+use transaction_scope::sql;
 
 const FETCH: &str = sql!("mysql/relay_fetch.sql");
 const FETCH_FRESH: &str = sql!("mysql/relay_fetch_fresh.sql");

@@ -10,7 +10,7 @@ use crate::mysql::BEGIN_OWN;
 use crate::mysql::numbered::query;
 use crate::relay::error::Trouble;
 use crate::relay::{count, mask, micros};
-use crate::sql::sql;
+use transaction_scope::sql;
 
 const MEMBER: &str = sql!("mysql/relay_lease_member.sql");
 const STALE: &str = sql!("mysql/relay_lease_stale.sql");

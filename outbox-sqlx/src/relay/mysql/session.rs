@@ -2,7 +2,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Row as _};
 
 use crate::relay::error::Trouble;
-use crate::sql::sql;
+use transaction_scope::sql;
 
 const SESSION: &str = sql!("mysql/relay_session.sql");
 const CHECK: &str = sql!("mysql/relay_check.sql");

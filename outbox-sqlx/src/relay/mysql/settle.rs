@@ -11,7 +11,7 @@ use crate::mysql::BEGIN_OWN;
 use crate::mysql::numbered::query;
 use crate::relay::error::Trouble;
 use crate::relay::settlement::{Settlement, json, json_burials, json_holds};
-use crate::sql::sql;
+use transaction_scope::sql;
 
 const DELIVERED: &str = sql!("mysql/relay_delivered.sql");
 const ARCHIVE: &str = sql!("mysql/relay_archive.sql");

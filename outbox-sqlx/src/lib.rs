@@ -20,6 +20,7 @@ mod dead_database;
 mod error;
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 mod many;
+mod operator;
 mod outbox;
 mod poison;
 mod purge_database;

@@ -163,7 +163,7 @@ impl<DB: QueueDatabase> DeadLetters<DB> {
         filter: &DeadLetterFilter,
         after: Option<&Position>,
     ) -> Result<Summary, OutboxError> {
-        summary::summary(&self.pool, filter, after).await
+        summary::summary(&self.pool, filter, after, SUMMARY_LETTERS_MAX).await
     }
 
     /// One letter with its content.

@@ -67,14 +67,16 @@ pub(super) async fn summary<DB: QueueDatabase>(
     pool: &Pool<DB>,
     filter: &DeadLetterFilter,
     after: Option<&Position>,
+    letters_max: u64,
 ) -> Result<Summary, OutboxError> {
     let now = now(pool).await?;
     let mut walk = Walk::new(pool, filter, after, now).await?;
     let mut tally = Tally::new(SUMMARY_CAUSES_MAX);
     let mut cut_at = None;
     let mut looked_at = 0;
-    while looked_at < SUMMARY_LETTERS_MAX {
-        let found = walk.next(PORTION, PORTION.into()).await?;
+    while looked_at < letters_max {
+        let portion = u32::try_from(letters_max - looked_at).map_or(PORTION, |left| left.min(PORTION));
+        let found = walk.next(portion, portion.into()).await?;
         looked_at += found.looked_at;
         for letter in found.letters {
             tally.count(letter);
@@ -194,5 +196,28 @@ mod tests {
         let mut tally = Tally::new(1);
         tally.count(letter(1, "t", &"é".repeat(1_000)));
         assert_eq!(tally.causes()[0].sample.as_ref().unwrap().len(), SAMPLE_BYTES);
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn what_was_not_looked_at_is_said() {
+        let pool = crate::sqlite::open("sqlite::memory:").await.unwrap();
+        crate::migrate(&pool).await.unwrap();
+        sqlx::query(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10)
+             INSERT INTO outbox_dead (id, message_id, shard, topic, payload, headers, created_at, attempts, last_error, reason)
+             SELECT n, zeroblob(16), 0, 't', '', '{}', 0, 1, 'no', 'skipped' FROM n",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        let all = DeadLetterFilter::new();
+        let cut = summary(&pool, &all, None, 7).await.unwrap();
+        assert_eq!((cut.looked_at, cut.causes[0].count, cut.is_cut()), (7, 7, true));
+        let rest = summary(&pool, &all, cut.cut_at.as_ref(), 7).await.unwrap();
+        assert_eq!(
+            (rest.looked_at, rest.causes[0].count, rest.is_cut()),
+            (3, 3, false)
+        );
     }
 }

@@ -16,6 +16,10 @@ pub enum Purge {
     Dead,
     /// Notes of discarded messages.
     Discarded,
+    /// Dead letters of consumer groups.
+    GroupDead,
+    /// What operators did.
+    Audit,
 }
 
 /// The statements behind `maintenance`.

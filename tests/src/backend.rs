@@ -191,18 +191,18 @@ impl Backend {
 
     /// Gives one dead letter back.
     pub async fn redrive(&self, id: MessageId) -> Result<()> {
-        on_pool!(self, pool => outbox_sqlx::dead::redrive(pool, id).await?);
+        on_pool!(self, pool => outbox_sqlx::dead::redrive(pool, id, "the tests").await?);
         Ok(())
     }
 
     /// Gives a parked key back.
     pub async fn redrive_key(&self, key: &str) -> Result<u64> {
-        Ok(on_pool!(self, pool => outbox_sqlx::dead::redrive_key(pool, TOPIC, key).await?))
+        Ok(on_pool!(self, pool => outbox_sqlx::dead::redrive_key(pool, TOPIC, key, "the tests").await?))
     }
 
     /// Lets a blocked message go.
     pub async fn unblock(&self, id: MessageId) -> Result<()> {
-        on_pool!(self, pool => outbox_sqlx::dead::unblock(pool, id).await?);
+        on_pool!(self, pool => outbox_sqlx::dead::unblock(pool, id, "the tests").await?);
         Ok(())
     }
 

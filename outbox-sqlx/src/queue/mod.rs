@@ -54,9 +54,9 @@ mod append;
 mod backend;
 mod config;
 mod database;
-mod dead;
+pub(crate) mod dead;
 mod error;
-mod groups;
+pub(crate) mod groups;
 mod load;
 mod member;
 mod members;
@@ -74,7 +74,7 @@ mod settle;
 mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod statement;
+pub(crate) mod statement;
 mod subscriber;
 mod topics;
 
@@ -306,34 +306,43 @@ impl SqlQueue {
     }
 
     /// Puts the dead letters of a message back to their old place in their key's order, with their attempts forgotten.
-    /// Returns how many there were: more than one if it was published twice.
+    /// Returns how many there were: more than one if it was published twice. `by` is who did it, for the audit.
+    ///
+    /// The module [`dead_letters`](crate::dead_letters) does more: by error and age, at a rate, with those of the outbox.
     ///
     /// # Errors
-    /// There is no such group, or the database can't be reached.
-    pub async fn redrive(&self, group: &str, message: MessageId) -> Result<u64, QueueError> {
-        self.backend.redrive(group, message).await
+    /// Nobody is named, there is no such group, or the database can't be reached.
+    pub async fn redrive(&self, group: &str, message: MessageId, by: &str) -> Result<u64, QueueError> {
+        self.backend.redrive(group, message, by).await
     }
 
     /// As [`SqlQueue::redrive`], all dead letters that the filter finds and that were dead when it began; those of one key
     /// come in their old order. Some hundreds go in one transaction, and `progress` is told how many so far after each.
     ///
     /// # Errors
-    /// There is no such group, or the database can't be reached; those before that are redriven.
+    /// Nobody is named, there is no such group, or the database can't be reached; those before that are redriven.
     pub async fn redrive_all(
         &self,
         group: &str,
         filter: &GroupDeadFilter,
+        by: &str,
         mut progress: impl FnMut(u64) + Send,
     ) -> Result<u64, QueueError> {
-        self.backend.redrive_all(group, filter, &mut progress).await
+        self.backend.redrive_all(group, filter, by, &mut progress).await
     }
 
-    /// Throws the dead letters of a message away. Returns how many there were.
+    /// Throws the dead letters of a message away. Returns how many there were. Who did it and why stays in the audit.
     ///
     /// # Errors
-    /// There is no such group, or the database can't be reached.
-    pub async fn discard(&self, group: &str, message: MessageId) -> Result<u64, QueueError> {
-        self.backend.discard(group, message).await
+    /// There is no reason or nobody is named, there is no such group, or the database can't be reached.
+    pub async fn discard(
+        &self,
+        group: &str,
+        message: MessageId,
+        reason: &str,
+        by: &str,
+    ) -> Result<u64, QueueError> {
+        self.backend.discard(group, message, reason, by).await
     }
 
     /// Removes messages that are older than their topic's retention, or than `keep` where it has none, and that every

@@ -10,6 +10,9 @@ use outbox_sqlx::queue::{GroupDeadFilter, QueueError, SqlQueue};
 use super::{Dead, DeadFilter, Features, GroupState, QueueBackend, Refused};
 use crate::{Backend, on_pool};
 
+/// Who does what is done here.
+const BY: &str = "the tests";
+
 /// The durable queue, on any kind of database.
 #[derive(Debug)]
 pub struct SqlBackend {
@@ -146,16 +149,19 @@ impl QueueBackend for SqlBackend {
     }
 
     async fn redrive(&self, group: &str, id: MessageId) -> Result<u64, Refused> {
-        self.queue.redrive(group, id).await.map_err(refused)
+        self.queue.redrive(group, id, BY).await.map_err(refused)
     }
 
     async fn redrive_all(&self, group: &str, filter: &DeadFilter) -> Result<u64, Refused> {
-        let redriven = self.queue.redrive_all(group, &filter_of(filter), |_| {}).await;
+        let redriven = self
+            .queue
+            .redrive_all(group, &filter_of(filter), BY, |_| {})
+            .await;
         redriven.map_err(refused)
     }
 
     async fn discard(&self, group: &str, id: MessageId) -> Result<u64, Refused> {
-        self.queue.discard(group, id).await.map_err(refused)
+        self.queue.discard(group, id, "a test", BY).await.map_err(refused)
     }
 
     async fn purge(&self, keep: Duration) -> Result<(u64, Vec<String>), Refused> {

@@ -14,14 +14,14 @@ tokio::task_local! {
 }
 
 /// The first failure within one scope.
-#[derive(Clone, Default)]
-pub(crate) struct Watch {
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
     failure: Arc<Mutex<Option<TransactionError>>>,
 }
 
 impl Watch {
-    /// Runs `body` so that each attempt in it reports here.
-    pub(crate) async fn over<F: Future>(&self, body: F) -> F::Output {
+    /// Runs `body` so that each [`Attempt`] in it reports here.
+    pub async fn over<F: Future>(&self, body: F) -> F::Output {
         WATCH.scope(self.clone(), body).await
     }
 

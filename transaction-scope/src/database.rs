@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use sqlx::{Database, Pool, Transaction};
+use sqlx::{Database, Pool, SqlSafeStr, Transaction};
 
 use crate::error::TransactionError;
 
@@ -16,7 +16,7 @@ pub trait ScopeDatabase: Database + sealed::Sealed {
     /// transaction.
     fn begin_with(
         pool: &Pool<Self>,
-        statement: &'static str,
+        statement: impl SqlSafeStr + Send + 'static,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, TransactionError>> + Send;
 
     /// Begins a transaction of a library's own: one that sees what was committed when each of its statements

@@ -130,6 +130,15 @@ impl TransactionError {
         }
     }
 
+    /// Whether the database undid the transaction because of others: see [`is_conflict`].
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Deadlock { .. } => true,
+            Self::Database { source, .. } => is_conflict(source),
+            _ => false,
+        }
+    }
+
     /// Whether the same transaction, from its beginning, may succeed when it is tried again: a
     /// serialization failure, a deadlock, a busy or unreachable database. Never when the outcome of a
     /// commit is unknown, because then trying again may do it twice.
@@ -172,6 +181,26 @@ fn is_retryable_code(error: &dyn DatabaseError) -> bool {
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return crate::mysql::is_passing(error.number());
+    }
+    false
+}
+
+/// Whether the database undid the transaction because of others that ran at the same time: a deadlock, or a
+/// serialization failure. Nothing is wrong with the transaction; begun anew it may succeed at once.
+pub fn is_conflict(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    if let Some(waiting) = Waiting::code(&**error) {
+        return matches!(waiting, Waiting::Deadlock);
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return error.code() == "40001";
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return error.number() == crate::mysql::ER_CHECKREAD;
     }
     false
 }

@@ -6,6 +6,7 @@
 //! connection that is lost during COMMIT looks like a rollback. Here:
 //!
 //! * [`scope`] runs a closure inside of a transaction, and commits only when all of it went well.
+//! * [`OpenScope`] is the same in pieces, for libraries.
 //! * [`ScopeDatabase`] begins such that dropping is safe, and commits such that Ok means committed.
 //! * [`Attempt`] lets a library's own writes forbid the commit of the scope around them, however deep they are called.
 //! * [`TransactionError`] tells a deadlock, a lock timeout and an unknown outcome apart.
@@ -38,6 +39,7 @@ mod attempt;
 mod begin;
 mod database;
 mod error;
+mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod scope;
@@ -49,9 +51,10 @@ pub mod mysql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Watch};
 pub use database::ScopeDatabase;
-pub use error::{TransactionError, is_retryable};
+pub use error::{TransactionError, is_conflict, is_retryable};
+pub use open::OpenScope;
 pub use scope::{begin, scope, scope_with};
 pub use scoped::ScopedTransaction;
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, SqlSafeStr, Transaction};
 
 use crate::begin::Begin;
 use crate::database::{ScopeDatabase, sealed};
@@ -20,7 +20,7 @@ impl ScopeDatabase for Postgres {
 
     async fn begin_with(
         pool: &PgPool,
-        statement: &'static str,
+        statement: impl SqlSafeStr + Send + 'static,
     ) -> Result<Transaction<'static, Self>, TransactionError> {
         let pool = pool.clone();
         Begin::new(async move { pool.begin_with(statement).await }).await

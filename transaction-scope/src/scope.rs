@@ -1,8 +1,8 @@
 use sqlx::{Pool, Transaction};
 
-use crate::attempt::Watch;
 use crate::database::ScopeDatabase;
 use crate::error::TransactionError;
+use crate::open::OpenScope;
 use crate::scoped::ScopedTransaction;
 
 /// Begins a transaction. Safe to drop at any time, which sqlx 0.9.0's own `pool.begin()` is not: cancelled after its
@@ -49,21 +49,16 @@ where
     DB: ScopeDatabase,
     F: AsyncFnOnce(&mut ScopedTransaction<DB>) -> Result<T, E>,
 {
-    let mut tx = ScopedTransaction {
-        inner: begin.await.map_err(&map)?,
-    };
-    let watch = Watch::default();
-    let answer = watch.over(body(&mut tx)).await;
-    let failure = match answer {
-        Ok(value) => match watch.failure() {
-            None => {
-                DB::commit(tx.inner).await.map_err(&map)?;
-                return Ok(value);
-            }
-            Some(failure) => map(failure),
-        },
-        Err(error) => error,
-    };
-    tx.roll_back().await;
-    Err(failure)
+    let mut scope = OpenScope::new(begin.await.map_err(&map)?);
+    let (tx, watch) = scope.split();
+    match watch.over(body(tx)).await {
+        Ok(value) => {
+            scope.commit().await.map_err(&map)?;
+            Ok(value)
+        }
+        Err(error) => {
+            scope.roll_back().await;
+            Err(error)
+        }
+    }
 }

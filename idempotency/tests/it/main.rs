@@ -1,8 +1,22 @@
-//! The lock, in memory and in real servers.
-#![allow(clippy::unwrap_used)]
+//! One binary, so that it is linked once.
+//!
+//! SQLite needs nothing. The others need servers, whose URLs are in `OUTBOX_TEST_POSTGRES_URL` and
+//! `OUTBOX_TEST_MYSQL_URL` (MySQL or MariaDB); each test makes a database of its own there.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod contract;
-mod redis_cluster;
-mod redis_faults;
-mod redis_sentinel;
-mod support;
+mod cancel;
+mod claims;
+mod consumer;
+mod databases;
+mod expiry;
+mod faulty_locks;
+mod guard;
+mod http;
+mod lock;
+mod lock_stores;
+mod names;
+mod once;
+#[path = "../../../outbox-sqlx/tests/support/proxy.rs"]
+mod proxy;
+mod schema;
+mod timeouts;

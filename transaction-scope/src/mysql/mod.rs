@@ -24,7 +24,7 @@ pub(crate) const ER_LOCK_DEADLOCK: u16 = 1213;
 /// A procedure or a savepoint is not there.
 const ER_SP_DOES_NOT_EXIST: u16 = 1305;
 /// MariaDB with `innodb_snapshot_isolation`: a row was changed after this transaction's snapshot. It was rolled back.
-const ER_CHECKREAD: u16 = 1020;
+pub(crate) const ER_CHECKREAD: u16 = 1020;
 /// The tables of a prepared statement left the server's cache (`table_definition_cache`) faster than it could look again.
 const ER_NEED_REPREPARE: u16 = 1615;
 /// The session was killed.

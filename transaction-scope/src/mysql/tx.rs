@@ -1,5 +1,5 @@
 use sqlx::mysql::MySqlConnection;
-use sqlx::{Executor as _, MySql, MySqlPool, Transaction};
+use sqlx::{Executor as _, MySql, MySqlPool, SqlSafeStr, Transaction};
 
 use super::{BEGIN_OWN, ER_SP_DOES_NOT_EXIST, number};
 use crate::begin::Begin;
@@ -20,7 +20,7 @@ impl ScopeDatabase for MySql {
 
     async fn begin_with(
         pool: &MySqlPool,
-        statement: &'static str,
+        statement: impl SqlSafeStr + Send + 'static,
     ) -> Result<Transaction<'static, Self>, TransactionError> {
         let pool = pool.clone();
         Begin::new(async move { pool.begin_with(statement).await }).await

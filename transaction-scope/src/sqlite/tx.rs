@@ -1,4 +1,4 @@
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::open::check_pool;
 use crate::begin::Begin;
@@ -19,7 +19,7 @@ impl ScopeDatabase for Sqlite {
 
     async fn begin_with(
         pool: &SqlitePool,
-        statement: &'static str,
+        statement: impl SqlSafeStr + Send + 'static,
     ) -> Result<Transaction<'static, Self>, TransactionError> {
         check_pool(pool)?;
         let pool = pool.clone();

@@ -3,7 +3,7 @@
 use idempotency::lock::{Acquired, Lock, LockKey};
 use outbox_test_harness::{RedisClient, requirement};
 
-use crate::support::{LEASE, busy_for, fresh_key, grant, patient};
+use super::support::{LEASE, busy_for, fresh_key, grant, patient};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_locked_on_all_nodes_of_a_redis_cluster() {

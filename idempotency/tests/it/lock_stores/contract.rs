@@ -7,7 +7,7 @@ use idempotency::lock::{Acquired, KEEP_MAX, LEASE_MAX, Lock, LockError, LockKey,
 use outbox_test_harness::requirement;
 use uuid::Uuid;
 
-use crate::support::{LEASE, POLL, SOON, busy_for, fresh_key, grant, patient};
+use super::support::{LEASE, POLL, SOON, busy_for, fresh_key, grant, patient};
 
 /// Two ways to one store.
 struct Subject {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use idempotency::lock::{Acquired, Lock, RedisLock};
 use outbox_test_harness::requirement;
 
-use crate::support::{LEASE, fresh_key, grant, patient, unavailable, until_available};
+use super::support::{LEASE, fresh_key, grant, patient, unavailable, until_available};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failover_the_new_redis_master_is_asked() {

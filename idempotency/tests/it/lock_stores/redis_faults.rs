@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use idempotency::lock::{Acquired, Lock, LockError, RedisLock, Unavailable};
 use outbox_test_harness::{Redis, RedisClient, RedisOptions, requirement};
 
-use crate::support::{LEASE, SOON, busy_for, fresh_key, grant, patient, unavailable, until_available};
+use super::support::{LEASE, SOON, busy_for, fresh_key, grant, patient, unavailable, until_available};
 
 /// What a call may wait in these tests.
 const TIMEOUT: Duration = Duration::from_millis(300);

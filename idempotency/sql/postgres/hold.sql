@@ -1,0 +1,5 @@
+-- Claims a key for a holder that does not keep a transaction open: a row is written if it is the first. Safe: who decides is
+-- the unique index; $6 is random, so that a holder of long ago does not take this row for its own.
+INSERT INTO idempotency_ledger (scope, idempotency_key, fingerprint, state, held_until, expires_at, epoch)
+VALUES ($1, $2, $3, 1, now() + $4 * interval '1 microsecond', now() + $5 * interval '1 microsecond', $6)
+ON CONFLICT DO NOTHING

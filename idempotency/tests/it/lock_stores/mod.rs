@@ -1,0 +1,7 @@
+//! The lock, in memory and in real servers.
+
+mod contract;
+mod redis_cluster;
+mod redis_faults;
+mod redis_sentinel;
+mod support;

@@ -2,6 +2,8 @@
 //! journals every delivery outside of the database, and the verdict that compares the two.
 
 mod backend;
+mod effects;
+mod faulty_lock;
 mod journal;
 mod open;
 mod queue_backend;
@@ -12,6 +14,8 @@ mod verdict;
 mod workload;
 
 pub use backend::{Backend, Committed, TOPIC, Write};
+pub use effects::Effects;
+pub use faulty_lock::{FaultyLock, LockFault};
 pub use journal::{Delivered, Journal};
 pub use open::Open;
 pub use queue_backend::{

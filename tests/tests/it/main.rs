@@ -5,6 +5,7 @@
 mod support;
 
 mod conformance;
+mod effect_once;
 mod faults;
 mod queue_conformance;
 mod queue_faults;

@@ -66,6 +66,8 @@ mod guard;
 mod ledger;
 mod schema;
 
+#[cfg(feature = "consumer")]
+pub mod consumer;
 pub mod lock;
 
 pub use database::LedgerDatabase;

@@ -1,0 +1,108 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use outbox_core::consumer::{BatchHandler, HandleError, Handler};
+use outbox_core::{Acknowledge, Delivery, Message, ReceiveError};
+use outbox_sqlx::Outbox;
+use sqlx::Sqlite;
+use transaction_scope::ScopedTransaction;
+
+use super::IdempotentHandler;
+use crate::guard::Idempotency;
+use crate::lock::MemoryLock;
+
+struct Unheard;
+
+#[async_trait]
+impl Acknowledge for Unheard {
+    async fn ack(self: Box<Self>) -> Result<(), ReceiveError> {
+        Ok(())
+    }
+    async fn retry(self: Box<Self>, _: std::time::Duration, _: &str) -> Result<(), ReceiveError> {
+        Ok(())
+    }
+    async fn dead(self: Box<Self>, _: &str) -> Result<(), ReceiveError> {
+        Ok(())
+    }
+}
+
+fn deliver(message: &Message) -> Delivery {
+    Delivery::new(message.clone(), 1, 0, 0, Box::new(Unheard))
+}
+
+/// Fails as often as it is told.
+struct Failing(AtomicU32);
+
+#[async_trait]
+impl IdempotentHandler<Sqlite, Outbox> for Failing {
+    async fn handle(
+        &self,
+        _: &Message,
+        _: &mut ScopedTransaction<Sqlite>,
+        _: &Outbox,
+    ) -> Result<(), HandleError> {
+        let left = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => Err(HandleError::retryable("on purpose")),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Asked for by every message whose key is "asks".
+fn always(message: &Message, group: &str) -> Option<Message> {
+    let asks = message.key() == Some("asks");
+    asks.then(|| {
+        Message::builder("confirmed")
+            .key(group)
+            .payload(message.id().to_string(), "text/plain")
+            .build_unchecked()
+    })
+}
+
+/// In the transaction of the effect; again for each duplicate, whoever finds it; and none for what failed.
+#[tokio::test]
+async fn every_decision_that_it_is_done_is_confirmed() {
+    for lock in [None, Some(MemoryLock::new())] {
+        let pool = transaction_scope::sqlite::open("sqlite::memory:").await.unwrap();
+        outbox_sqlx::migrate(&pool).await.unwrap();
+        crate::migrate(&pool).await.unwrap();
+        let mut builder = Idempotency::builder(pool.clone());
+        if let Some(lock) = lock {
+            builder = builder.lock(std::sync::Arc::new(lock));
+        }
+        let guard = builder.build().await.unwrap();
+        let mut consumer = guard
+            .consumer("group", Outbox::new(), Failing(AtomicU32::new(1)))
+            .unwrap();
+        consumer.confirmation_of = always;
+        let confirmed = async || -> i64 {
+            sqlx::query_scalar(
+                "SELECT count(*) FROM outbox WHERE topic = 'confirmed' AND message_key = 'group'",
+            )
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+        };
+        let message = |key| Message::builder("t").key(key).build().unwrap();
+        let (asks, silent) = (message("asks"), message("silent"));
+        consumer.handle(&deliver(&asks)).await.unwrap_err();
+        assert_eq!(confirmed().await, 0);
+        for expected in 1..4 {
+            consumer.handle(&deliver(&asks)).await.unwrap();
+            consumer.handle(&deliver(&silent)).await.unwrap();
+            assert_eq!(confirmed().await, expected);
+        }
+        // A duplicate beside a first one, then two duplicates.
+        let other = message("asks");
+        for expected in [5, 7] {
+            let batch = [&asks, &other, &silent].map(deliver);
+            consumer.handle_batch(&batch).await.unwrap();
+            assert_eq!(confirmed().await, expected);
+        }
+    }
+}

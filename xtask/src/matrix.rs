@@ -14,7 +14,12 @@ use crate::servers::Servers;
 use crate::test_command;
 
 /// The packages whose tests ask a database something that depends on its version.
-const PACKAGES: [&str; 3] = ["outbox-tests", "outbox-sqlx", "outbox-test-harness"];
+const PACKAGES: [&str; 4] = [
+    "outbox-tests",
+    "outbox-sqlx",
+    "idempotency",
+    "outbox-test-harness",
+];
 
 /// What came of all versions.
 #[derive(Debug, Default)]

@@ -96,12 +96,14 @@ pub enum IdempotencyError {
     },
 
     /// The lease would end while its holder still waits for an answer.
-    #[error("{name} is {given:?}, which is not below a third of the lease, {lease:?}")]
+    #[error("{name} is {given:?}, and must be below {bound:?} where the lease is {lease:?}")]
     NotBelowLease {
         /// Which setting, by the name of its method.
         name: &'static str,
         /// What was given.
         given: Duration,
+        /// What it must be below.
+        bound: Duration,
         /// The lease.
         lease: Duration,
     },

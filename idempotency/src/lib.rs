@@ -51,10 +51,9 @@
 //! frozen keeps its key busy until the database ends its transaction: set `idle_in_transaction_session_timeout` (Postgres),
 //! `wait_timeout` (MySQL) or `idle_transaction_timeout` (MariaDB).
 //!
-//! Features: `postgres`, `mysql` (MySQL and MariaDB), `sqlite`; `redis` for the lock in Redis; `consumer` for handlers of
-//! the outbox's consumers; `http` for requests with an `Idempotency-Key`. A
-//! program needs one of the databases; a library that is generic over [`LedgerDatabase`] needs none and leaves the choice
-//! to the program.
+//! Features: `postgres`, `mysql` (MySQL and MariaDB), `sqlite`; `redis` for the lock in Redis; `consumer` for handlers of the
+//! outbox's consumers; `http` for requests with an `Idempotency-Key`. A program needs one of the databases; a library that
+//! is generic over [`LedgerDatabase`] needs none and leaves the choice to the program.
 #![cfg_attr(
     not(any(feature = "postgres", feature = "sqlite", feature = "mysql")),
     // Without a database, what is written once for each of them has no use.

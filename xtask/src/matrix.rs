@@ -14,7 +14,12 @@ use crate::servers::Servers;
 use crate::test_command;
 
 /// The packages whose tests ask a database something that depends on its version.
-const DATABASE_PACKAGES: &[&str] = &["outbox-tests", "outbox-sqlx", "outbox-test-harness"];
+const DATABASE_PACKAGES: &[&str] = &[
+    "outbox-tests",
+    "outbox-sqlx",
+    "idempotency",
+    "outbox-test-harness",
+];
 
 /// Those whose tests ask Redis.
 const REDIS_PACKAGES: &[&str] = &["idempotency", "outbox-test-harness"];

@@ -79,13 +79,14 @@ impl<DB: LedgerDatabase> IdempotencyBuilder<DB> {
         self
     }
 
-    /// How long one call to the lock may take; then it goes on without. Default: 250 ms.
+    /// How long one call to the lock may take; then it goes on without. Below a third of the lease. Default: 250 ms.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.settings.command_timeout = timeout;
         self
     }
 
-    /// How long a claim waits for another transaction at the same key, as [`Ledger::new`] says. Default: 2 seconds.
+    /// How long a claim waits for another transaction at the same key, as [`Ledger::new`] says. Below the lease. Default: 2
+    /// seconds.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.settings.lock_timeout = timeout;
         self
@@ -134,7 +135,6 @@ impl<DB: LedgerDatabase> IdempotencyBuilder<DB> {
 impl Settings {
     fn check(&self) -> Result<(), IdempotencyError> {
         self.retention.check()?;
-        let lease_third = self.lease / EXTENSIONS_PER_LEASE;
         for (name, given, most) in [
             ("lease", self.lease, LEASE_MAX),
             ("command_timeout", self.command_timeout, LEASE_MAX),
@@ -150,14 +150,20 @@ impl Settings {
                 });
             }
         }
-        for (name, given) in [
-            ("command_timeout", self.command_timeout),
-            ("lock_timeout", self.lock_timeout),
+        for (name, given, bound) in [
+            // An extension that is not answered leaves time for the next one.
+            (
+                "command_timeout",
+                self.command_timeout,
+                self.lease / EXTENSIONS_PER_LEASE,
+            ),
+            ("lock_timeout", self.lock_timeout, self.lease),
         ] {
-            if given >= lease_third {
+            if given >= bound {
                 return Err(IdempotencyError::NotBelowLease {
                     name,
                     given,
+                    bound,
                     lease: self.lease,
                 });
             }

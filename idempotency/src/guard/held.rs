@@ -39,7 +39,7 @@ impl Held {
     }
 
     /// The mark is in its place.
-    pub(super) fn is_gone(mut self) {
+    pub(super) fn forget(mut self) {
         self.token = None;
     }
 

@@ -96,7 +96,7 @@ impl<DB: LedgerDatabase> Idempotency<DB> {
             _ => false,
         };
         match held {
-            Some(held) if marked => held.is_gone(),
+            Some(held) if marked => held.forget(),
             Some(held) => held.release().await,
             None => {}
         }

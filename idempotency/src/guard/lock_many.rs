@@ -83,13 +83,11 @@ impl<DB: LedgerDatabase> Idempotency<DB> {
             && !locked.unmarked.is_empty()
         {
             let marking = async { Ok(lock.mark_all_done(&locked.unmarked, settings.done_ttl).await) };
-            if let Some(marks) = ask(settings.command_timeout, marking).await
-                && marks.iter().all(Result::is_ok)
-            {
-                locked.held.into_iter().for_each(Held::is_gone);
-                return;
+            let marked = ask(settings.command_timeout, marking).await;
+            if marked.is_some_and(|marks| marks.iter().all(Result::is_ok)) {
+                locked.held.into_iter().for_each(Held::forget);
             }
         }
-        // What is dropped is released in the background.
+        // What is dropped otherwise is released in the background.
     }
 }

@@ -37,7 +37,7 @@ impl<'a, DB: LedgerDatabase> Operation<'a, DB> {
     }
 
     /// What is asked for, such as a request's body: the same key with other bytes is [`RunError::Conflict`]. Only its hash
-    /// is kept. A duplicate then asks the database, because a done mark does not know what it was for.
+    /// is kept. Whoever gives none asks for the same. A duplicate then asks the database, because a done mark does not know what it was for.
     pub fn fingerprint(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.fingerprint = Some(Fingerprint::of(bytes));
         self

@@ -15,6 +15,8 @@ use super::name::Name;
 #[derive(Debug, Clone)]
 pub struct ClaimTexts {
     pub(super) begin: SqlStr,
+    // Elsewhere it is part of the claim, or the session's.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
     pub(super) arm: String,
     pub(super) claim: SqlStr,
     pub(super) claim_many: SqlStr,

@@ -273,9 +273,14 @@ async fn a_busy_key_costs_no_attempt_on_postgres() {
     let consumer = guard.consumer(GROUP, NoOutbox, Journal::default()).unwrap();
     let meanwhile = async {
         pool.wait_until_waiting(1).await;
-        while guard.decisions().busy < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let again = async {
+            while guard.decisions().busy < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), again)
+            .await
+            .unwrap();
         holder.execute("ROLLBACK").await.unwrap();
     };
     let dead = run_with_one_attempt(consumer, std::slice::from_ref(&message), meanwhile).await;

@@ -148,12 +148,12 @@ pub(crate) async fn mysql() -> Option<MySqlPool> {
     mysql_pool(MANY).await
 }
 
-/// A MySQL or MariaDB database with one connection, for tests that count polls: through a [`Proxy`].
-pub(crate) async fn distant_mysql() -> Option<MySqlPool> {
+/// A MySQL or MariaDB database, for tests that count polls: through a [`Proxy`].
+pub(crate) async fn distant_mysql(connections: u32) -> Option<MySqlPool> {
     let direct = mysql_pool(1).await?;
     let server = (*direct.connect_options()).clone();
     let proxy = Proxy::start(server.get_host(), server.get_port()).await;
-    let pool = transaction_scope::mysql::pool_options().max_connections(1);
+    let pool = transaction_scope::mysql::pool_options().max_connections(connections);
     Some(
         pool.connect_with(server.host("127.0.0.1").port(proxy.port()))
             .await

@@ -127,7 +127,7 @@ async fn settings_that_can_not_hold_are_refused_by_their_names() {
     );
     for (name, builder) in [
         ("lock_timeout", builder().lock_timeout(Duration::from_secs(10))),
-        ("lock_timeout", builder().lease(Duration::from_secs(6))),
+        ("lock_timeout", builder().lease(Duration::from_secs(2))),
         (
             "command_timeout",
             builder().command_timeout(Duration::from_secs(4)),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use idempotency::lock::MemoryLock;
 use idempotency::{Idempotency, Outcome, RunError};
@@ -150,4 +151,29 @@ on_each! {
         };
         assert_eq!(tokio::spawn(handler).await.unwrap().unwrap().into_inner(), 2);
     }
+}
+
+/// Without a line of their own, most of these find the database locked for longer than they wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_want_to_write_take_turns_on_sqlite() {
+    let file = crate::databases::sqlite_with(Duration::from_millis(10)).await;
+    let guard = Idempotency::builder((*file).clone()).build().await.unwrap();
+    let runs: Vec<_> = (0..RACERS)
+        .map(|run| {
+            let guard = guard.clone();
+            tokio::spawn(async move {
+                guard
+                    .run("s", &run.to_string(), async |tx| {
+                        tx.execute(effect("turn")).await?;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        Ok::<_, sqlx::Error>(())
+                    })
+                    .await
+            })
+        })
+        .collect();
+    for run in runs {
+        assert_eq!(run.await.unwrap().unwrap(), Outcome::First(()));
+    }
+    assert_eq!(effects!(file, "turn"), RACERS as i64);
 }

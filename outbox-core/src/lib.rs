@@ -20,6 +20,7 @@ mod trace_context;
 mod wake;
 
 pub mod breaker;
+pub mod confirmation;
 pub mod consumer;
 pub mod group;
 pub mod memory;
@@ -28,6 +29,7 @@ pub mod relay;
 pub mod retry;
 pub mod scheduler;
 
+pub use confirmation::Confirm;
 pub use enqueue::{Enqueue, Order};
 pub use event::{DecodeError, Event, IntoMessage};
 pub use headers::Headers;

@@ -141,7 +141,8 @@ impl HalfMessages {
         self.store.end(id, &Ending::Discard { reason, by }).await
     }
 
-    pub(super) fn store(&self) -> &Arc<dyn HalfStore> {
+    /// Where they are kept, for whoever asks after them in another way than [`CheckBack`](super::CheckBack) does.
+    pub fn store(&self) -> &Arc<dyn HalfStore> {
         &self.store
     }
 

@@ -7,7 +7,11 @@
 //!   them back in order.
 //! * *block*: the message is still in the outbox and its key waits. [`unblock`] lets it be tried again.
 //!
-//! [`discard`] gives a dead or blocked message up; a note with the reason stays.
+//! [`discard`] gives a dead or blocked message up; a note with the reason stays. Whatever is done with a message is noted
+//! in the table `outbox_audit`, in the same transaction, with who did it.
+//!
+//! These are the outbox's alone, message by message. The module `dead_letters` looks at them together with those of the
+//! consumer groups, by error and age, and does the same to all that a filter finds.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -17,8 +21,9 @@ use outbox_core::{MessageId, Shard};
 use sqlx::Pool;
 
 use crate::database::OutboxDatabase;
-use crate::dead_database::{BlockedRow, LetterRow, ParkedRow};
+use crate::dead_database::{BlockedRow, Deed, LetterRow, ParkedRow};
 use crate::error::OutboxError;
+use crate::operator::{DISCARDED, NEVER, REDRIVEN, UNBLOCKED, check_by, check_reason};
 
 /// Most entries of one page.
 pub const PAGE_MAX: u32 = 1_000;
@@ -74,16 +79,19 @@ pub enum DeadReason {
     Parked,
     /// What is stored is no message: foreign code wrote it.
     Invalid,
+    /// It was delivered as often as its sender allows, and not all who should have confirmed it did.
+    Unconfirmed,
     /// A reason that a newer version of this library wrote.
     Other,
 }
 
 impl DeadReason {
-    fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         match text {
             "skipped" => Self::Skipped,
             "parked" => Self::Parked,
             "invalid" => Self::Invalid,
+            "unconfirmed" => Self::Unconfirmed,
             _ => Self::Other,
         }
     }
@@ -95,6 +103,7 @@ impl fmt::Display for DeadReason {
             Self::Skipped => "skipped",
             Self::Parked => "parked",
             Self::Invalid => "invalid",
+            Self::Unconfirmed => "unconfirmed",
             Self::Other => "other",
         })
     }
@@ -228,45 +237,92 @@ pub async fn parked<DB: OutboxDatabase>(
 /// Gives one dead letter back to the relay, with the place it had in its key's order and with all its
 /// attempts. Later messages of its key may have been delivered meanwhile.
 ///
-/// The last dead letter of a parked key un-parks it.
+/// The last dead letter of a parked key un-parks it. `by` is who did it, for the audit.
 ///
 /// # Errors
-/// [`OutboxError::NotDead`]; [`OutboxError::KeyParked`] when its key is parked with others, because one alone
-/// would break their order.
-pub async fn redrive<DB: OutboxDatabase>(pool: &Pool<DB>, id: MessageId) -> Result<(), OutboxError> {
+/// [`OutboxError::ByEmpty`], [`OutboxError::ByTooLong`]; [`OutboxError::NotDead`]; [`OutboxError::KeyParked`] when its
+/// key is parked with others, because one alone would break their order.
+pub async fn redrive<DB: OutboxDatabase>(
+    pool: &Pool<DB>,
+    id: MessageId,
+    by: &str,
+) -> Result<(), OutboxError> {
+    check_by(by)?;
     let mut tx = DB::begin_own(pool).await?;
     let found = DB::find_dead(&mut tx, id).await?;
     let (row, shard, topic, key) = found.ok_or(OutboxError::NotDead { id })?;
     DB::rewind(&mut tx, shard, row).await?;
-    if let Some(key) = &key {
-        match DB::parked_others(&mut tx, &topic, key, row).await? {
-            None => {}
-            Some(0) => DB::unpark(&mut tx, &topic, key).await?,
-            Some(others) => return Err(OutboxError::KeyParked { id, others }),
-        }
+    let deed = Deed {
+        action: REDRIVEN,
+        by,
+        reason: None,
+    };
+    match redrive_one::<DB>(&mut tx, row, &topic, key.as_deref(), deed, NEVER).await? {
+        Redriven::Back => Ok(DB::commit(tx).await?),
+        Redriven::Gone => Err(OutboxError::NotDead { id }),
+        Redriven::Parked { others } => Err(OutboxError::KeyParked { id, others }),
     }
-    if DB::redrive_row(&mut tx, row).await? == 0 {
-        return Err(OutboxError::NotDead { id });
+}
+
+/// What came of redriving one letter.
+pub(crate) enum Redriven {
+    /// It is back in the outbox.
+    Back,
+    /// It is not among the dead letters any more, or died too late.
+    Gone,
+    /// Its key is parked with others. Nothing was changed.
+    Parked {
+        /// How many others.
+        others: i64,
+    },
+}
+
+/// Gives one dead letter back, whose shard is locked and told to be read again.
+pub(crate) async fn redrive_one<DB: OutboxDatabase>(
+    connection: &mut DB::Connection,
+    row: i64,
+    topic: &str,
+    key: Option<&str>,
+    deed: Deed<'_>,
+    until: i64,
+) -> Result<Redriven, OutboxError> {
+    let parked = match key {
+        Some(key) => DB::parked_others(connection, topic, key, row).await?,
+        None => None,
+    };
+    if let Some(others @ 1..) = parked {
+        return Ok(Redriven::Parked { others });
     }
-    Ok(DB::commit(tx).await?)
+    if DB::audit_dead(connection, row, deed, until).await? == 0 {
+        return Ok(Redriven::Gone);
+    }
+    if let (Some(key), Some(_)) = (key, parked) {
+        DB::unpark(connection, topic, key).await?;
+    }
+    DB::redrive_row(connection, row).await?;
+    Ok(Redriven::Back)
 }
 
 /// Gives all dead letters of a key back to the relay, in order and with all their attempts, and un-parks the
-/// key. Returns how many there were.
+/// key. Returns how many there were. `by` is who did it, for the audit.
 ///
 /// This is one transaction, whatever their number: in parts, the relay would park the first part again.
 ///
 /// # Errors
-/// The database can't be written.
+/// [`OutboxError::ByEmpty`], [`OutboxError::ByTooLong`], or the database can't be written.
 pub async fn redrive_key<DB: OutboxDatabase>(
     pool: &Pool<DB>,
     topic: &str,
     key: &str,
+    by: &str,
 ) -> Result<u64, OutboxError> {
+    check_by(by)?;
     // The id counts only where there is no key.
     let shard = Shard::of(topic, Some(key), MessageId(uuid::Uuid::nil()));
     let mut tx = DB::begin_own(pool).await?;
-    let count = DB::redrive_rows(&mut tx, topic, key, shard).await?;
+    DB::lock_key(&mut tx, topic, key, shard).await?;
+    DB::audit_key(&mut tx, topic, key, by).await?;
+    let count = DB::redrive_rows(&mut tx, topic, key).await?;
     DB::unpark(&mut tx, topic, key).await?;
     DB::commit(tx).await?;
     Ok(count)
@@ -276,36 +332,66 @@ pub async fn redrive_key<DB: OutboxDatabase>(
 /// key goes on with its next message.
 ///
 /// # Errors
-/// [`OutboxError::ReasonEmpty`], [`OutboxError::NotDead`].
+/// [`OutboxError::ReasonEmpty`], [`OutboxError::ReasonTooLong`], [`OutboxError::ByEmpty`], [`OutboxError::ByTooLong`],
+/// [`OutboxError::NotDead`].
 pub async fn discard<DB: OutboxDatabase>(
     pool: &Pool<DB>,
     id: MessageId,
     reason: &str,
     by: &str,
 ) -> Result<(), OutboxError> {
-    if reason.trim().is_empty() {
-        return Err(OutboxError::ReasonEmpty);
-    }
+    check_reason(reason)?;
+    check_by(by)?;
+    let deed = Deed {
+        action: DISCARDED,
+        by,
+        reason: Some(reason),
+    };
     let mut tx = DB::begin_own(pool).await?;
-    if DB::discard_row(&mut tx, id, reason, by).await? == 0 {
+    let mut count = 0;
+    if let Some((row, ..)) = DB::find_dead(&mut tx, id).await?
+        && DB::audit_dead(&mut tx, row, deed, NEVER).await? > 0
+    {
+        count = DB::discard_dead(&mut tx, row, reason, by).await?;
+    }
+    if count == 0
+        && let Some(row) = DB::find_blocked(&mut tx, id).await?
+        && DB::audit_blocked(&mut tx, row, deed).await? > 0
+    {
+        count = DB::discard_blocked(&mut tx, row, reason, by).await?;
+    }
+    if count == 0 {
         return Err(OutboxError::NotDead { id });
     }
     Ok(DB::commit(tx).await?)
 }
 
-/// Lets a blocked message be tried again at once, with all its attempts. Its key goes on waiting for it.
+/// Lets a blocked message be tried again at once, with all its attempts. Its key goes on waiting for it. `by` is who did
+/// it, for the audit.
 ///
 /// # Errors
-/// [`OutboxError::NotBlocked`].
-pub async fn unblock<DB: OutboxDatabase>(pool: &Pool<DB>, id: MessageId) -> Result<(), OutboxError> {
+/// [`OutboxError::ByEmpty`], [`OutboxError::ByTooLong`], [`OutboxError::NotBlocked`].
+pub async fn unblock<DB: OutboxDatabase>(
+    pool: &Pool<DB>,
+    id: MessageId,
+    by: &str,
+) -> Result<(), OutboxError> {
+    check_by(by)?;
+    let deed = Deed {
+        action: UNBLOCKED,
+        by,
+        reason: None,
+    };
     let mut tx = DB::begin_own(pool).await?;
-    if DB::unblock_row(&mut tx, id).await? == 0 {
+    let row = DB::find_blocked(&mut tx, id).await?;
+    let row = row.ok_or(OutboxError::NotBlocked { id })?;
+    if DB::audit_blocked(&mut tx, row, deed).await? == 0 || DB::unblock_row(&mut tx, row).await? == 0 {
         return Err(OutboxError::NotBlocked { id });
     }
     Ok(DB::commit(tx).await?)
 }
 
-fn page(limit: u32) -> i64 {
+pub(crate) fn page(limit: u32) -> i64 {
     match limit {
         0 => PAGE_MAX.into(),
         _ => limit.min(PAGE_MAX).into(),
@@ -329,7 +415,7 @@ fn letter(row: LetterRow) -> DeadLetter {
 }
 
 /// Of microseconds since 1970.
-fn time(micros: i64) -> SystemTime {
+pub(crate) fn time(micros: i64) -> SystemTime {
     let span = Duration::from_micros(micros.unsigned_abs());
     let time = match micros {
         0.. => SystemTime::UNIX_EPOCH.checked_add(span),

@@ -121,19 +121,64 @@ pub trait DeadDatabase: Database {
         row: i64,
     ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
 
-    /// Locks the key's shards, makes their owners read again, and moves all its dead letters back; returns
-    /// how many there were.
-    fn redrive_rows(
+    /// Locks the key's shards, `shard` among them, against burying and parking.
+    fn lock_key(
         connection: &mut Self::Connection,
         topic: &str,
         key: &str,
         shard: Shard,
+    ) -> impl Future<Output = Result<(), OutboxError>> + Send;
+
+    /// Makes the owners of the key's shards read again, and moves all its dead letters back; returns how many there
+    /// were. The shards are locked.
+    fn redrive_rows(
+        connection: &mut Self::Connection,
+        topic: &str,
+        key: &str,
     ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
 
-    /// Replaces a dead or blocked message by a note; returns how many that were.
-    fn discard_row(
+    /// The row of a blocked message.
+    fn find_blocked(
         connection: &mut Self::Connection,
         id: MessageId,
+    ) -> impl Future<Output = Result<Option<i64>, OutboxError>> + Send;
+
+    /// Notes what is done with a dead letter, and locks it; returns 0 where it is not there or died at `until`
+    /// (microseconds since 1970) or later.
+    fn audit_dead(
+        connection: &mut Self::Connection,
+        row: i64,
+        deed: Deed<'_>,
+        until: i64,
+    ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
+
+    /// Notes that all dead letters of a key are redriven; returns how many there are.
+    fn audit_key(
+        connection: &mut Self::Connection,
+        topic: &str,
+        key: &str,
+        by: &str,
+    ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
+
+    /// Notes what is done with a blocked message, and locks it; returns 0 where it is not blocked.
+    fn audit_blocked(
+        connection: &mut Self::Connection,
+        row: i64,
+        deed: Deed<'_>,
+    ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
+
+    /// Replaces a dead letter by a note; returns how many that were.
+    fn discard_dead(
+        connection: &mut Self::Connection,
+        row: i64,
+        reason: &str,
+        by: &str,
+    ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
+
+    /// Replaces a blocked message by a note; returns how many that were.
+    fn discard_blocked(
+        connection: &mut Self::Connection,
+        row: i64,
         reason: &str,
         by: &str,
     ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
@@ -141,8 +186,16 @@ pub trait DeadDatabase: Database {
     /// Makes a blocked message due; returns how many that were.
     fn unblock_row(
         connection: &mut Self::Connection,
-        id: MessageId,
+        row: i64,
     ) -> impl Future<Output = Result<u64, OutboxError>> + Send;
+}
+
+/// What an operator does, as the audit notes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Deed<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) by: &'a str,
+    pub(crate) reason: Option<&'a str>,
 }
 
 /// The methods whose code is the same for each database but for the SQL files.
@@ -255,19 +308,75 @@ macro_rules! dead_queries {
                 .map(drop)
                 .map_err(OutboxError::database("un-parking a key"))
         }
-    };
-}
 
-#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
-pub(crate) use dead_queries;
-
-/// Where one statement finds a row and changes it without locking what it only looks at.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-macro_rules! unblock_query {
-    ($folder:literal) => {
-        async fn unblock_row(connection: &mut Self::Connection, id: MessageId) -> Result<u64, OutboxError> {
-            sqlx::query(sql!($folder, "/unblock.sql"))
+        async fn find_blocked(
+            connection: &mut Self::Connection,
+            id: MessageId,
+        ) -> Result<Option<i64>, OutboxError> {
+            sqlx::query_scalar(sql!($folder, "/blocked_find_row.sql"))
                 .bind(id.0)
+                .fetch_optional(connection)
+                .await
+                .map_err(OutboxError::database("looking for a blocked message"))
+        }
+
+        async fn audit_dead(
+            connection: &mut Self::Connection,
+            row: i64,
+            deed: $crate::dead_database::Deed<'_>,
+            until: i64,
+        ) -> Result<u64, OutboxError> {
+            sqlx::query(sql!($folder, "/audit_dead.sql"))
+                .bind(deed.action)
+                .bind(deed.by)
+                .bind(deed.reason)
+                .bind(row)
+                .bind(until)
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(OutboxError::database(
+                    "noting what is done with a dead letter",
+                ))
+        }
+
+        async fn audit_key(
+            connection: &mut Self::Connection,
+            topic: &str,
+            key: &str,
+            by: &str,
+        ) -> Result<u64, OutboxError> {
+            sqlx::query(sql!($folder, "/audit_key.sql"))
+                .bind(by)
+                .bind(topic)
+                .bind(key)
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(OutboxError::database("noting what is done with a key"))
+        }
+
+        async fn audit_blocked(
+            connection: &mut Self::Connection,
+            row: i64,
+            deed: $crate::dead_database::Deed<'_>,
+        ) -> Result<u64, OutboxError> {
+            sqlx::query(sql!($folder, "/audit_blocked.sql"))
+                .bind(deed.action)
+                .bind(deed.by)
+                .bind(deed.reason)
+                .bind(row)
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(OutboxError::database(
+                    "noting what is done with a blocked message",
+                ))
+        }
+
+        async fn unblock_row(connection: &mut Self::Connection, row: i64) -> Result<u64, OutboxError> {
+            sqlx::query(sql!($folder, "/unblock.sql"))
+                .bind(row)
                 .execute(connection)
                 .await
                 .map(|done| done.rows_affected())
@@ -275,5 +384,6 @@ macro_rules! unblock_query {
         }
     };
 }
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) use unblock_query;
+
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
+pub(crate) use dead_queries;

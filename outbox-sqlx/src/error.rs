@@ -195,6 +195,51 @@ pub enum OutboxError {
     /// A discard needs a reason, because it is the only way a committed message is not delivered.
     #[error("discarding a message needs a reason")]
     ReasonEmpty,
+
+    /// The reason is longer than what is kept of it.
+    #[error("the reason has {chars} characters, at most {max} are allowed")]
+    ReasonTooLong {
+        /// How many it has.
+        chars: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+
+    /// Whoever redrives, discards or unblocks has to be named, because the audit says who did it.
+    #[error("who does this is not said: the audit needs a name")]
+    ByEmpty,
+
+    /// The operator's name is longer than what every database can store.
+    #[error("the name of who does this has {chars} characters, at most {max} are allowed")]
+    ByTooLong {
+        /// How many it has.
+        chars: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+
+    /// There is no such consumer group, so it has no dead letters.
+    #[error("there is no consumer group {group:?}")]
+    UnknownGroup {
+        /// What was asked for.
+        group: String,
+    },
+
+    /// There is no dead letter at this place.
+    #[error("there is no dead letter at {position}: it was redriven, discarded or removed by retention")]
+    NoLetter {
+        /// The place, as `dead_letters::Position` is written.
+        position: String,
+    },
+
+    /// A text that was to be a source, a position, a fingerprint or the like is none.
+    #[error("{text:?} is no {what}")]
+    NotA {
+        /// What it was to be, with an example.
+        what: &'static str,
+        /// The text.
+        text: String,
+    },
 }
 
 /// What the transaction around a publish met, in the outbox's words.

@@ -20,19 +20,24 @@ pub struct Retention {
     archive: Duration,
     dead: Duration,
     discarded: Duration,
+    group_dead: Duration,
+    audit: Duration,
     queue: Duration,
     confirmations: Duration,
     batch: u32,
 }
 
 impl Retention {
-    /// Delivered messages 7 days (where the relay archives them at all), dead letters 30 days, notes of
-    /// discarded messages 90 days, messages of the durable queue that every group has gone past 7 days (from when they were
-    /// appended; a topic may have a retention of its own), confirmations 30 days; 1,000 rows at a time.
+    /// Delivered messages 7 days (where the relay archives them at all), dead letters 30 days (the outbox's and those of
+    /// consumer groups), notes of discarded messages and the audit 90 days, messages of the durable queue that every group has
+    /// gone past 7 days (from when they were appended; a topic may have a retention of its own), confirmations 30 days; 1,000
+    /// rows at a time.
     pub const DEFAULT: Self = Self {
         archive: Duration::from_secs(7 * 86_400),
         dead: Duration::from_secs(30 * 86_400),
         discarded: Duration::from_secs(90 * 86_400),
+        group_dead: Duration::from_secs(30 * 86_400),
+        audit: Duration::from_secs(90 * 86_400),
         queue: Duration::from_secs(7 * 86_400),
         confirmations: Duration::from_secs(30 * 86_400),
         batch: 1_000,
@@ -45,7 +50,8 @@ impl Retention {
         self
     }
 
-    /// How long dead letters wait for a decision; then they are discarded, which leaves a note. Default: 30 days.
+    /// How long the outbox's dead letters wait for a decision; then they are discarded, which leaves a note and a line in
+    /// the audit. Default: 30 days.
     #[must_use]
     pub const fn dead(mut self, keep: Duration) -> Self {
         self.dead = keep;
@@ -56,6 +62,21 @@ impl Retention {
     #[must_use]
     pub const fn discarded(mut self, keep: Duration) -> Self {
         self.discarded = keep;
+        self
+    }
+
+    /// How long dead letters of consumer groups wait for a decision; then they are discarded, which leaves a line in the
+    /// audit. Default: 30 days.
+    #[must_use]
+    pub const fn group_dead(mut self, keep: Duration) -> Self {
+        self.group_dead = keep;
+        self
+    }
+
+    /// How long the audit of what operators did stays. Default: 90 days.
+    #[must_use]
+    pub const fn audit(mut self, keep: Duration) -> Self {
+        self.audit = keep;
         self
     }
 
@@ -99,6 +120,10 @@ pub struct Purged {
     pub dead: u64,
     /// Notes of discarded messages.
     pub discarded: u64,
+    /// Dead letters of consumer groups, which were discarded.
+    pub group_dead: u64,
+    /// Lines of the audit.
+    pub audit: u64,
     /// Messages of the durable queue, where [`Maintenance`] was given one.
     pub queue: u64,
     /// Confirmations.
@@ -110,7 +135,13 @@ pub struct Purged {
 impl Purged {
     /// All together.
     pub fn total(&self) -> u64 {
-        self.archive + self.dead + self.discarded + self.queue + self.confirmations
+        self.archive
+            + self.dead
+            + self.discarded
+            + self.group_dead
+            + self.audit
+            + self.queue
+            + self.confirmations
     }
 }
 
@@ -136,12 +167,16 @@ pub async fn purge<DB: OutboxDatabase>(
         Purge::Dead,
         Purge::Discarded,
         Purge::Confirmations,
+        Purge::GroupDead,
+        Purge::Audit,
     ] {
         let keep = match table {
             Purge::Archive => retention.archive,
             Purge::Dead => retention.dead,
             Purge::Discarded => retention.discarded,
             Purge::Confirmations => retention.confirmations,
+            Purge::GroupDead => retention.group_dead,
+            Purge::Audit => retention.audit,
         };
         let keep = i64::try_from(keep.as_micros()).map_or(LONGEST, |keep| keep.min(LONGEST));
         loop {
@@ -167,5 +202,7 @@ fn count_of(purged: &mut Purged, table: Purge) -> &mut u64 {
         Purge::Dead => &mut purged.dead,
         Purge::Discarded => &mut purged.discarded,
         Purge::Confirmations => &mut purged.confirmations,
+        Purge::GroupDead => &mut purged.group_dead,
+        Purge::Audit => &mut purged.audit,
     }
 }

@@ -18,6 +18,10 @@ pub enum Purge {
     Discarded,
     /// Confirmations of messages that are settled.
     Confirmations,
+    /// Dead letters of consumer groups.
+    GroupDead,
+    /// What operators did.
+    Audit,
 }
 
 /// The statements behind `maintenance`.

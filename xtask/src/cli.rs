@@ -14,9 +14,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run all tests against real servers, and list what had to be left out
     ///
-    /// Postgres is taken from OUTBOX_TEST_POSTGRES_URL, MySQL or MariaDB from OUTBOX_TEST_MYSQL_URL; else each from a
-    /// container, where an engine answers and OUTBOX_TEST_CONTAINERS is not 0; else from server programs on this
-    /// machine, started as a private instance. As root on Debian or Ubuntu packages are installed if they are missing. With REQUIRE_ALL=1 leaving something out is a failure, unless
+    /// Postgres is taken from OUTBOX_TEST_POSTGRES_URL, MySQL or MariaDB from OUTBOX_TEST_MYSQL_URL, Redis from
+    /// OUTBOX_TEST_REDIS_URL; else each from a container, where an engine answers and OUTBOX_TEST_CONTAINERS is not 0;
+    /// else from server programs on this machine, started as a private instance. As root on Debian or Ubuntu packages
+    /// are installed if they are missing. With REQUIRE_ALL=1 leaving something out is a failure, unless
     /// tests/allowed-left-out.toml allows it.
     Test(TestArguments),
     /// Run a command with DATABASE_URL set to a private Postgres that ends with the command
@@ -31,7 +32,7 @@ pub(crate) struct TestArguments {
     #[arg(long)]
     pub(crate) full: bool,
 
-    /// Then the tests of databases against each version of each server in tests/containers/images.toml, in containers
+    /// Then the tests of servers against each version of each server in tests/containers/images.toml, in containers
     #[arg(long)]
     pub(crate) matrix: bool,
 

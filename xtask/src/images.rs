@@ -74,6 +74,7 @@ pub(crate) fn variable(kind: Kind) -> &'static str {
     match kind {
         Kind::Postgres => environment::POSTGRES_IMAGE,
         Kind::Mysql => environment::MYSQL_IMAGE,
+        Kind::Redis => environment::REDIS_IMAGE,
     }
 }
 
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn people_develop_against_what_tests_run_on() {
         let compose = fs::read_to_string(workspace::root().join("compose.yaml")).unwrap();
-        for kind in [Kind::Postgres, Kind::Mysql] {
+        for kind in [Kind::Postgres, Kind::Mysql, Kind::Redis] {
             let line = format!("image: {}\n", Images::of(kind).unwrap().default);
             assert!(compose.contains(&line), "compose.yaml lacks {line}");
         }
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_list_has_every_kind_and_its_default_is_in_the_matrix() {
-        for kind in [Kind::Postgres, Kind::Mysql] {
+        for kind in [Kind::Postgres, Kind::Mysql, Kind::Redis] {
             let images = Images::of(kind).unwrap();
             assert!(images.matrix.contains(&images.default), "{images:?}");
         }

@@ -1,4 +1,4 @@
-//! The tests of databases against each version of each server.
+//! The tests of servers against each version of each server.
 
 use std::path::Path;
 use std::process::ExitStatus;
@@ -14,7 +14,10 @@ use crate::servers::Servers;
 use crate::test_command;
 
 /// The packages whose tests ask a database something that depends on its version.
-const PACKAGES: [&str; 3] = ["outbox-tests", "outbox-sqlx", "outbox-test-harness"];
+const DATABASE_PACKAGES: &[&str] = &["outbox-tests", "outbox-sqlx", "outbox-test-harness"];
+
+/// Those whose tests ask Redis.
+const REDIS_PACKAGES: &[&str] = &["idempotency", "outbox-test-harness"];
 
 /// What came of all versions.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ pub(crate) fn run(
     counts: &mut Counts,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    for kind in [Kind::Postgres, Kind::Mysql] {
+    for kind in [Kind::Postgres, Kind::Mysql, Kind::Redis] {
         for image in Images::of(kind)?.matrix {
             if servers.image(kind) == Some(image.as_str()) {
                 continue;
@@ -60,7 +63,7 @@ fn version(
     };
     println!("\nMatrix: {image}");
     let packages = if arguments.packages.is_empty() {
-        PACKAGES.map(str::to_owned).to_vec()
+        packages(kind).iter().map(|name| (*name).to_owned()).collect()
     } else {
         arguments.packages.clone()
     };
@@ -78,10 +81,18 @@ fn version(
     Ok(Ok(status))
 }
 
-/// What the names of tests of other databases have in them.
-fn others(kind: Kind) -> [&'static str; 2] {
+fn packages(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Postgres => ["sqlite", "mysql"],
-        Kind::Mysql => ["sqlite", "postgres"],
+        Kind::Postgres | Kind::Mysql => DATABASE_PACKAGES,
+        Kind::Redis => REDIS_PACKAGES,
+    }
+}
+
+/// What the names of tests of other servers have in them.
+fn others(kind: Kind) -> [&'static str; 3] {
+    match kind {
+        Kind::Postgres => ["sqlite", "mysql", "redis"],
+        Kind::Mysql => ["sqlite", "postgres", "redis"],
+        Kind::Redis => ["sqlite", "postgres", "mysql"],
     }
 }

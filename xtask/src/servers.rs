@@ -2,13 +2,14 @@
 
 mod mysql;
 mod postgres;
+mod redis;
 mod shared;
 
 use std::ffi::OsString;
 
 use anyhow::Result;
 use outbox_test_harness::container::protocol::Kind;
-use outbox_test_harness::{Mysql, Postgres};
+use outbox_test_harness::{Mysql, Postgres, Redis};
 
 use crate::apt;
 use crate::containers::Containers;
@@ -23,6 +24,7 @@ pub(crate) struct Servers {
     containers: Containers,
     postgres: Shared<Postgres>,
     mysql: Shared<Mysql>,
+    redis: Shared<Redis>,
 }
 
 impl Servers {
@@ -32,13 +34,16 @@ impl Servers {
         let containers = Containers::find()?;
         let postgres = postgres::provide(&containers)?;
         let mysql = mysql::provide(&containers)?;
+        let redis = redis::provide(&containers)?;
         println!("Servers:");
         postgres.say();
         mysql.say();
+        redis.say();
         Ok(Self {
             containers,
             postgres,
             mysql,
+            redis,
         })
     }
 
@@ -48,6 +53,7 @@ impl Servers {
         let mut variables = vec![(name, helper.into())];
         variables.extend(self.postgres.environment());
         variables.extend(self.mysql.environment());
+        variables.extend(self.redis.environment());
         variables
     }
 
@@ -57,6 +63,7 @@ impl Servers {
         Ok(match kind {
             Kind::Postgres => InPlace::Postgres(postgres::in_image(&self.containers, image)?),
             Kind::Mysql => InPlace::Mysql(mysql::in_image(&self.containers, image)?),
+            Kind::Redis => InPlace::Redis(redis::in_image(&self.containers, image)?),
         })
     }
 
@@ -65,6 +72,7 @@ impl Servers {
         match kind {
             Kind::Postgres => self.postgres.image.as_deref(),
             Kind::Mysql => self.mysql.image.as_deref(),
+            Kind::Redis => self.redis.image.as_deref(),
         }
     }
 }
@@ -74,6 +82,7 @@ impl Servers {
 pub(crate) enum InPlace {
     Postgres(Shared<Postgres>),
     Mysql(Shared<Mysql>),
+    Redis(Shared<Redis>),
 }
 
 impl InPlace {
@@ -81,6 +90,7 @@ impl InPlace {
         match self {
             Self::Postgres(shared) => shared.environment(),
             Self::Mysql(shared) => shared.environment(),
+            Self::Redis(shared) => shared.environment(),
         }
     }
 }

@@ -121,6 +121,11 @@ impl HandleError {
         self.retry == Retry::Never
     }
 
+    /// Whether the message did not fail, and only can't be handled at this moment.
+    pub fn is_not_now(&self) -> bool {
+        matches!(self.retry, Retry::NotNow(_))
+    }
+
     /// The cause.
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.error

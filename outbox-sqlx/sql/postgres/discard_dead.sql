@@ -1,7 +1,6 @@
 -- Gives a dead letter up and remembers why. Safe: the letter goes and the note comes in one statement.
 WITH gone AS (
-    DELETE FROM outbox_dead
-     WHERE id = (SELECT id FROM outbox_dead WHERE message_id = $1 ORDER BY id LIMIT 1)
+    DELETE FROM outbox_dead WHERE id = $1
     RETURNING id, message_id, topic, message_key, created_at, attempts, last_error
 ), note AS (
     INSERT INTO outbox_discarded (id, message_id, topic, message_key, created_at, attempts, last_error, reason, discarded_by)

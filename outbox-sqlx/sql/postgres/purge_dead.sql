@@ -1,5 +1,5 @@
--- Gives up dead letters older than $1 microseconds. Safe: at most $2, and each leaves a note, because a
--- committed message must not vanish without a word.
+-- Gives up dead letters older than $1 microseconds. Safe: at most $2, and each leaves a note and a line in the audit,
+-- because a committed message must not vanish without a word.
 WITH gone AS (
     DELETE FROM outbox_dead
      WHERE id IN (SELECT id FROM outbox_dead
@@ -11,5 +11,10 @@ WITH gone AS (
     INSERT INTO outbox_discarded (id, message_id, topic, message_key, created_at, attempts, last_error, reason, discarded_by)
     SELECT gone.*, 'nobody decided within the retention of dead letters', 'retention' FROM gone
     ON CONFLICT (id) DO NOTHING
+), audit AS (
+    INSERT INTO outbox_audit (done_by, action, source, message_id, topic, message_key, attempts, last_error, reason)
+    SELECT 'retention', 'discarded', 'outbox', message_id, topic, message_key, attempts, last_error,
+           'nobody decided within the retention of dead letters'
+      FROM gone
 )
 SELECT count(*) FROM gone

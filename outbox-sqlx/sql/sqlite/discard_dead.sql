@@ -2,5 +2,5 @@
 INSERT INTO outbox_discarded (id, message_id, topic, message_key, created_at, attempts, last_error, reason, discarded_by)
 SELECT id, message_id, topic, message_key, created_at, attempts, last_error, $2, $3
   FROM outbox_dead
- WHERE id = (SELECT id FROM outbox_dead WHERE message_id = $1 ORDER BY id LIMIT 1)
+ WHERE id = $1
 ON CONFLICT (id) DO NOTHING

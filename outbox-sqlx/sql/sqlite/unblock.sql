@@ -2,4 +2,4 @@
 -- it is blocked; hold stays set, so that later messages of its key go on waiting for it.
 UPDATE outbox
    SET hold = 1, attempts = 0, due_at = CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000
- WHERE id = (SELECT id FROM outbox WHERE due_at IS NOT NULL AND hold = 2 AND message_id = $1 ORDER BY id LIMIT 1)
+ WHERE id = $1 AND hold = 2

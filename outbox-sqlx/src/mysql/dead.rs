@@ -23,22 +23,29 @@ impl DeadDatabase for MySql {
         Ok(count)
     }
 
-    async fn redrive_rows(
+    async fn lock_key(
         connection: &mut MySqlConnection,
         topic: &str,
         key: &str,
         shard: Shard,
-    ) -> Result<u64, OutboxError> {
-        let failed = || OutboxError::database("redriving a key");
+    ) -> Result<(), OutboxError> {
         query!(
             sql!("mysql/lock_key_shards.sql"),
             topic,
             key,
             i16::from(shard.number())
         )
-        .execute(&mut *connection)
+        .execute(connection)
         .await
-        .map_err(failed())?;
+        .map(drop)
+        .map_err(OutboxError::database("locking a key's shards"))
+    }
+
+    async fn redrive_rows(
+        connection: &mut MySqlConnection,
+        topic: &str,
+        key: &str,
+    ) -> Result<u64, OutboxError> {
         let mut count = 0;
         for sql in [
             sql!("mysql/rewind_key.sql"),
@@ -48,65 +55,62 @@ impl DeadDatabase for MySql {
             let done = query!(sql, topic, key)
                 .execute(&mut *connection)
                 .await
-                .map_err(failed())?;
+                .map_err(OutboxError::database("redriving a key"))?;
             count = done.rows_affected();
         }
         Ok(count)
     }
 
-    async fn discard_row(
+    async fn discard_dead(
         connection: &mut MySqlConnection,
-        id: MessageId,
+        row: i64,
         reason: &str,
         by: &str,
     ) -> Result<u64, OutboxError> {
-        let failed = || OutboxError::database("discarding a message");
-        for (find, note, remove) in [
-            (
-                sql!("mysql/dead_find_row.sql"),
-                sql!("mysql/discard_dead.sql"),
-                sql!("mysql/discarded_dead.sql"),
-            ),
-            (
-                sql!("mysql/blocked_find_row.sql"),
-                sql!("mysql/discard_blocked.sql"),
-                sql!("mysql/discarded_blocked.sql"),
-            ),
-        ] {
-            let found: Option<i64> = sqlx::query_scalar(find)
-                .bind(id.0)
-                .fetch_optional(&mut *connection)
-                .await
-                .map_err(failed())?;
-            let Some(row) = found else { continue };
-            query!(note, row, reason, by)
-                .execute(&mut *connection)
-                .await
-                .map_err(failed())?;
-            let done = query!(remove, row)
-                .execute(&mut *connection)
-                .await
-                .map_err(failed())?;
-            if done.rows_affected() > 0 {
-                return Ok(done.rows_affected());
-            }
-        }
-        Ok(0)
+        let note = sql!("mysql/discard_dead.sql");
+        discard(
+            connection,
+            note,
+            sql!("mysql/discarded_dead.sql"),
+            row,
+            reason,
+            by,
+        )
+        .await
     }
 
-    async fn unblock_row(connection: &mut MySqlConnection, id: MessageId) -> Result<u64, OutboxError> {
-        let failed = || OutboxError::database("unblocking a message");
-        // Apart, because a subquery of an UPDATE locks what it looks at.
-        let found: Option<i64> = sqlx::query_scalar(sql!("mysql/blocked_find_row.sql"))
-            .bind(id.0)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(failed())?;
-        let Some(row) = found else { return Ok(0) };
-        let done = query!(sql!("mysql/unblock.sql"), row)
-            .execute(connection)
-            .await
-            .map_err(failed())?;
-        Ok(done.rows_affected())
+    async fn discard_blocked(
+        connection: &mut MySqlConnection,
+        row: i64,
+        reason: &str,
+        by: &str,
+    ) -> Result<u64, OutboxError> {
+        let note = sql!("mysql/discard_blocked.sql");
+        discard(
+            connection,
+            note,
+            sql!("mysql/discarded_blocked.sql"),
+            row,
+            reason,
+            by,
+        )
+        .await
     }
+}
+
+async fn discard(
+    connection: &mut MySqlConnection,
+    note: &'static str,
+    remove: &'static str,
+    row: i64,
+    reason: &str,
+    by: &str,
+) -> Result<u64, OutboxError> {
+    let failed = || OutboxError::database("discarding a message");
+    query!(note, row, reason, by)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
+    let done = query!(remove, row).execute(connection).await.map_err(failed())?;
+    Ok(done.rows_affected())
 }

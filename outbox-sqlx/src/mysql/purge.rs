@@ -4,6 +4,7 @@ use sqlx::{Connection as _, Executor as _, MySql, MySqlConnection, MySqlPool, Ro
 use super::BEGIN_OWN;
 use super::numbered::query;
 use crate::error::OutboxError;
+use crate::operator::{DISCARDED, NOBODY_DECIDED};
 use crate::purge_database::{Purge, PurgeDatabase};
 use transaction_scope::sql;
 
@@ -35,12 +36,22 @@ impl PurgeDatabase for MySql {
     ) -> Result<u64, OutboxError> {
         let statements: &[&'static str] = match table {
             Purge::Archive => &[sql!("mysql/purge_archive.sql")],
-            Purge::Dead => &[sql!("mysql/purge_dead.sql"), sql!("mysql/purged_dead.sql")],
+            Purge::Dead => &[
+                sql!("mysql/purge_dead.sql"),
+                sql!("mysql/purge_dead_audit.sql"),
+                sql!("mysql/purged_dead.sql"),
+            ],
             Purge::Discarded => &[sql!("mysql/purge_discarded.sql")],
             Purge::Confirmations => {
                 return purge_confirmations(connection, keep, limit)
                     .await
                     .map_err(OutboxError::database("purging confirmations"));
+            }
+            Purge::Audit => &[sql!("mysql/purge_audit.sql")],
+            Purge::GroupDead => {
+                return purge_group_dead(connection, keep, limit)
+                    .await
+                    .map_err(OutboxError::database("purging dead letters of groups"));
             }
         };
         purge(connection, statements, keep, limit)
@@ -81,4 +92,44 @@ async fn purge_confirmations(connection: &mut MySqlConnection, keep: i64, limit:
     }
     tx.commit().await?;
     Ok(rows.len() as u64)
+}
+
+/// Gives up dead letters of groups one by one, in one transaction: each is noted in the audit, which also locks it, and then
+/// removed. No statement here could do both, and two that look for the same rows may find different ones.
+async fn purge_group_dead(connection: &mut MySqlConnection, keep: i64, limit: u32) -> sqlx::Result<u64> {
+    let mut tx = connection.begin_with(BEGIN_OWN).await?;
+    let now: i64 = sqlx::query_scalar(sql!("mysql/letters_now.sql"))
+        .fetch_one(&mut *tx)
+        .await?;
+    let letters = query!(sql!("mysql/purge_group_dead.sql"), now - keep, limit)
+        .fetch_all(&mut *tx)
+        .await?;
+    let mut purged = 0;
+    for letter in &letters {
+        let (group, queue, offset): (i64, i64, i64) =
+            (letter.try_get(0)?, letter.try_get(1)?, letter.try_get(2)?);
+        let (source, topic): (String, String) = (letter.try_get(3)?, letter.try_get(4)?);
+        let noted = query!(
+            sql!("mysql/audit_group_dead.sql"),
+            group,
+            queue,
+            offset,
+            &source,
+            &topic,
+            DISCARDED,
+            "retention",
+            NOBODY_DECIDED,
+            now - keep
+        )
+        .execute(&mut *tx)
+        .await?;
+        if noted.rows_affected() > 0 {
+            let removed = query!(sql!("mysql/queue_dead_remove.sql"), group, queue, offset)
+                .execute(&mut *tx)
+                .await?;
+            purged += removed.rows_affected();
+        }
+    }
+    tx.commit().await?;
+    Ok(purged)
 }

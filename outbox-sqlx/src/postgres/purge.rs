@@ -32,14 +32,10 @@ impl PurgeDatabase for Postgres {
             Purge::Archive => sql!("postgres/purge_archive.sql"),
             Purge::Discarded => sql!("postgres/purge_discarded.sql"),
             Purge::Confirmations => sql!("postgres/purge_confirmations.sql"),
-            Purge::Dead => {
-                let count: i64 = sqlx::query_scalar(sql!("postgres/purge_dead.sql"))
-                    .bind(keep)
-                    .bind(limit)
-                    .fetch_one(connection)
-                    .await
-                    .map_err(OutboxError::database("purging dead letters"))?;
-                return Ok(count.unsigned_abs());
+            Purge::Audit => sql!("postgres/purge_audit.sql"),
+            Purge::Dead => return count(connection, sql!("postgres/purge_dead.sql"), keep, limit).await,
+            Purge::GroupDead => {
+                return count(connection, sql!("postgres/purge_group_dead.sql"), keep, limit).await;
             }
         };
         let done = sqlx::query(sql)
@@ -50,4 +46,20 @@ impl PurgeDatabase for Postgres {
             .map_err(OutboxError::database("purging finished messages"))?;
         Ok(done.rows_affected())
     }
+}
+
+/// Runs a statement that says how many it removed.
+async fn count(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    keep: i64,
+    limit: i64,
+) -> Result<u64, OutboxError> {
+    let count: i64 = sqlx::query_scalar(sql)
+        .bind(keep)
+        .bind(limit)
+        .fetch_one(connection)
+        .await
+        .map_err(OutboxError::database("purging dead letters"))?;
+    Ok(count.unsigned_abs())
 }

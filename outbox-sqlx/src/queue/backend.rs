@@ -50,14 +50,21 @@ pub(super) trait QueueBackend: Appender {
         group: &str,
         letter: &GroupDeadLetter,
     ) -> Result<Option<Message>, QueueError>;
-    async fn redrive(&self, group: &str, message: MessageId) -> Result<u64, QueueError>;
+    async fn redrive(&self, group: &str, message: MessageId, by: &str) -> Result<u64, QueueError>;
     async fn redrive_all(
         &self,
         group: &str,
         filter: &GroupDeadFilter,
+        by: &str,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<u64, QueueError>;
-    async fn discard(&self, group: &str, message: MessageId) -> Result<u64, QueueError>;
+    async fn discard(
+        &self,
+        group: &str,
+        message: MessageId,
+        reason: &str,
+        by: &str,
+    ) -> Result<u64, QueueError>;
     async fn purge(
         &self,
         keep: Duration,
@@ -245,8 +252,8 @@ impl<DB: QueueDatabase> QueueBackend for Backend<DB> {
         dead::message(&self.pool, group, letter).await
     }
 
-    async fn redrive(&self, group: &str, message: MessageId) -> Result<u64, QueueError> {
-        let redriven = dead::redrive_one(&self.pool, group, message).await?;
+    async fn redrive(&self, group: &str, message: MessageId, by: &str) -> Result<u64, QueueError> {
+        let redriven = dead::redrive_one(&self.pool, group, message, by).await?;
         self.announce();
         Ok(redriven)
     }
@@ -255,15 +262,22 @@ impl<DB: QueueDatabase> QueueBackend for Backend<DB> {
         &self,
         group: &str,
         filter: &GroupDeadFilter,
+        by: &str,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<u64, QueueError> {
-        let redriven = dead::redrive_all(&self.pool, group, filter, progress).await?;
+        let redriven = dead::redrive_all(&self.pool, group, filter, by, progress).await?;
         self.announce();
         Ok(redriven)
     }
 
-    async fn discard(&self, group: &str, message: MessageId) -> Result<u64, QueueError> {
-        dead::discard_one(&self.pool, group, message).await
+    async fn discard(
+        &self,
+        group: &str,
+        message: MessageId,
+        reason: &str,
+        by: &str,
+    ) -> Result<u64, QueueError> {
+        dead::discard_one(&self.pool, group, message, reason, by).await
     }
 
     async fn purge(

@@ -12,10 +12,13 @@ use super::error::QueueError;
 use super::groups;
 use super::read::{PageBuilder, StoredMessage};
 use super::statement::{Cells, Statement, args, statement};
+use crate::dead_database::Deed;
+use crate::operator::{DISCARDED, NEVER, REDRIVEN, check_by, check_reason};
 
 const LIST: Statement = statement!("queue_dead_list");
 const CONTENT: Statement = statement!("queue_dead_content");
 const FIND: Statement = statement!("queue_dead_find");
+const AUDIT: Statement = statement!("audit_group_dead");
 const REDRIVE: Statement = statement!("queue_dead_redrive");
 const REMOVE: Statement = statement!("queue_dead_remove");
 const NOW: Statement = statement!("queue_now");
@@ -67,8 +70,8 @@ impl GroupDeadFilter {
 /// Where in the database's queues a message is. Places grow in the order of each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    queue: i64,
-    offset: i64,
+    pub(crate) queue: i64,
+    pub(crate) offset: i64,
 }
 
 /// A message that a group gave up on, without its content.
@@ -204,8 +207,15 @@ pub(super) async fn redrive_one<DB: QueueDatabase>(
     pool: &Pool<DB>,
     group: &str,
     message: MessageId,
+    by: &str,
 ) -> Result<u64, QueueError> {
-    each(pool, group, message, Fate::Back).await
+    check_by(by)?;
+    let deed = Deed {
+        action: REDRIVEN,
+        by,
+        reason: None,
+    };
+    each(pool, group, message, deed).await
 }
 
 /// Throws the dead letters of one message away. Returns how many there were.
@@ -213,24 +223,24 @@ pub(super) async fn discard_one<DB: QueueDatabase>(
     pool: &Pool<DB>,
     group: &str,
     message: MessageId,
+    reason: &str,
+    by: &str,
 ) -> Result<u64, QueueError> {
-    each(pool, group, message, Fate::Gone).await
-}
-
-/// What becomes of dead letters.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    /// They are tried again.
-    Back,
-    /// They are thrown away.
-    Gone,
+    check_reason(reason)?;
+    check_by(by)?;
+    let deed = Deed {
+        action: DISCARDED,
+        by,
+        reason: Some(reason),
+    };
+    each(pool, group, message, deed).await
 }
 
 async fn each<DB: QueueDatabase>(
     pool: &Pool<DB>,
     group: &str,
     message: MessageId,
-    fate: Fate,
+    deed: Deed<'_>,
 ) -> Result<u64, QueueError> {
     let failed = || QueueError::database("moving a dead letter");
     let mut tx = DB::begin_own(pool).await?;
@@ -241,20 +251,59 @@ async fn each<DB: QueueDatabase>(
         .map_err(failed())?;
     let mut count = 0;
     for row in &rows {
-        let place = Place {
-            queue: row.int(0).map_err(failed())?,
-            offset: row.int(1).map_err(failed())?,
+        let letter = Letter {
+            group: id,
+            group_name: group,
+            place: Place {
+                queue: row.int(0).map_err(failed())?,
+                offset: row.int(1).map_err(failed())?,
+            },
+            topic: &row.text(3).map_err(failed())?,
+            key: row.maybe_text(2).map_err(failed())?,
         };
-        let key = row.maybe_text(2).map_err(failed())?;
-        count += match fate {
-            Fate::Back => give_back::<DB>(&mut tx, id, place, key.as_deref()).await,
-            Fate::Gone => remove::<DB>(&mut tx, id, place).await,
-        }
-        .map_err(failed())?;
+        count += act::<DB>(&mut tx, &letter, deed, NEVER).await.map_err(failed())?;
     }
     groups::tell::<DB>(&mut tx, id).await.map_err(failed())?;
     DB::commit(tx).await?;
     Ok(count)
+}
+
+/// One dead letter of a group, as what is done with it needs it.
+pub(crate) struct Letter<'a> {
+    pub(crate) group: i64,
+    pub(crate) group_name: &'a str,
+    pub(crate) place: Place,
+    pub(crate) topic: &'a str,
+    pub(crate) key: Option<String>,
+}
+
+/// Does it with a dead letter that had died before `until` (microseconds since 1970), and notes it. Returns 0 where there is
+/// none. The group is locked.
+pub(crate) async fn act<DB: QueueDatabase>(
+    connection: &mut DB::Connection,
+    letter: &Letter<'_>,
+    deed: Deed<'_>,
+    until: i64,
+) -> sqlx::Result<u64> {
+    let source = format!("group:{}", letter.group_name);
+    let arguments = args![
+        letter.group,
+        letter.place.queue,
+        letter.place.offset,
+        &source,
+        letter.topic,
+        deed.action,
+        deed.by,
+        deed.reason,
+        until
+    ];
+    if DB::execute(connection, AUDIT, arguments).await? == 0 {
+        return Ok(0);
+    }
+    match deed.action {
+        DISCARDED => remove::<DB>(connection, letter.group, letter.place).await,
+        _ => give_back::<DB>(connection, letter.group, letter.place, letter.key.as_deref()).await,
+    }
 }
 
 /// Gives all that the filter finds back, those of a key in their order, some hundreds in a transaction. Tells `progress`
@@ -263,9 +312,16 @@ pub(super) async fn redrive_all<DB: QueueDatabase>(
     pool: &Pool<DB>,
     group: &str,
     filter: &GroupDeadFilter,
+    by: &str,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<u64, QueueError> {
     let failed = || QueueError::database("redriving dead letters");
+    check_by(by)?;
+    let deed = Deed {
+        action: REDRIVEN,
+        by,
+        reason: None,
+    };
     let mut total = 0;
     let mut filter = filter.clone();
     // What dies again meanwhile is not redriven again; by the clock that says when it died.
@@ -285,9 +341,14 @@ pub(super) async fn redrive_all<DB: QueueDatabase>(
         };
         filter.after = Some(last.place);
         for letter in page.iter().filter(|letter| letter.died_at <= until) {
-            total += give_back::<DB>(&mut tx, id, letter.place, letter.key.as_deref())
-                .await
-                .map_err(failed())?;
+            let letter = Letter {
+                group: id,
+                group_name: group,
+                place: letter.place,
+                topic: &letter.topic,
+                key: letter.key.clone(),
+            };
+            total += act::<DB>(&mut tx, &letter, deed, NEVER).await.map_err(failed())?;
         }
         groups::tell::<DB>(&mut tx, id).await.map_err(failed())?;
         DB::commit(tx).await?;

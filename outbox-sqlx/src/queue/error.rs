@@ -20,7 +20,8 @@ pub enum QueueError {
         #[source]
         source: Arc<sqlx::Error>,
     },
-    /// A transaction could not be begun or committed; or, of a commit, its outcome is unknown.
+    /// A transaction could not be begun or committed; or, of a commit, its outcome is unknown. Or an operator did not say
+    /// who he is, or why he discards.
     #[error(transparent)]
     Transaction(#[from] OutboxError),
     /// A topic can't be named so.

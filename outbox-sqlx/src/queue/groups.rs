@@ -95,7 +95,7 @@ pub(super) async fn ensure<DB: QueueDatabase>(pool: &Pool<DB>, name: &str) -> Re
     })
 }
 
-pub(super) async fn find<DB: QueueDatabase>(
+pub(crate) async fn find<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     name: &str,
 ) -> sqlx::Result<Option<i64>> {
@@ -104,7 +104,7 @@ pub(super) async fn find<DB: QueueDatabase>(
 }
 
 /// Locks the group to the end of the transaction. `None`: there is no such group any more.
-pub(super) async fn lock<DB: QueueDatabase>(
+pub(crate) async fn lock<DB: QueueDatabase>(
     connection: &mut DB::Connection,
     group: i64,
 ) -> sqlx::Result<Option<i64>> {
@@ -113,7 +113,7 @@ pub(super) async fn lock<DB: QueueDatabase>(
 }
 
 /// Makes the group's members look.
-pub(super) async fn tell<DB: QueueDatabase>(connection: &mut DB::Connection, group: i64) -> sqlx::Result<()> {
+pub(crate) async fn tell<DB: QueueDatabase>(connection: &mut DB::Connection, group: i64) -> sqlx::Result<()> {
     DB::execute(connection, TELL, args![group]).await.map(drop)
 }
 
@@ -227,6 +227,6 @@ pub(super) async fn forget_topic<DB: QueueDatabase>(
 }
 
 /// Microseconds since 1970 as a time.
-pub(super) fn time(micros: i64) -> SystemTime {
+pub(crate) fn time(micros: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(micros.max(0).unsigned_abs())
 }

@@ -11,6 +11,7 @@
 //! * **Dead letters** are kept per group with their error, and can be put back to their old places.
 //! * A message that **kills its process** reports no failure. So deaths are counted, and from the second one over a queue
 //!   on its messages are handed out one by one, with the attempt counted before.
+//! * **Half messages** are invisible until they are committed; see [`SqlQueue::half_messages`].
 //! * **Retention** removes what is old *and* behind every group; see [`SqlQueue::purge`].
 //! * A topic can **grow**: each new queue takes over a part of one older queue's keys, and a group reads it only once it
 //!   has come to that point in the older one, so no key loses its order. (It is linear hashing: with twice the number of
@@ -48,15 +49,16 @@
 //! ```
 
 // In reading order: one queue as its owner sees it (`owned`), the task of a member (`member`), what it does with the
-// database (`members`, `load`, `read`, `settle`, `split`, `promote`), appending (`topics`, `append`, `publisher`), what
-// operators do (`groups`, `places`, `dead`, `retention`), and what differs between databases (`database`, `statement`).
+// database (`members`, `load`, `read`, `settle`, `split`, `promote`), appending (`topics`, `append`, `publisher`),
+// half messages (`half`), what operators do (`groups`, `places`, `dead`, `retention`), and what differs between databases (`database`, `statement`).
 mod append;
 mod backend;
 mod config;
 mod database;
-mod dead;
+pub(crate) mod dead;
 mod error;
-mod groups;
+pub(crate) mod groups;
+mod half;
 mod load;
 mod member;
 mod members;
@@ -83,6 +85,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outbox_core::group::Start;
+use outbox_core::half::{HalfMessages, HalfStore};
 use outbox_core::{Limits, Message, MessageId};
 use sqlx::Pool;
 
@@ -90,6 +93,7 @@ pub use database::QueueDatabase;
 pub use dead::{GroupDeadFilter, GroupDeadLetter, Place};
 pub use error::QueueError;
 pub use groups::GroupInfo;
+pub use half::{LocalRecordError, SqlLocalRecord};
 pub use publisher::SqlPublisher;
 pub use retention::QueuePurged;
 pub use subscriber::SqlSubscriber;
@@ -107,6 +111,7 @@ use publisher::Appender;
 pub struct SqlQueue {
     backend: Arc<dyn QueueBackend>,
     appender: Arc<dyn Appender>,
+    half: Arc<dyn HalfStore>,
 }
 
 impl SqlQueue {
@@ -128,13 +133,20 @@ impl SqlQueue {
         let backend = Arc::new(Backend::new(pool, config));
         Self {
             backend: Arc::clone(&backend) as Arc<dyn QueueBackend>,
-            appender: backend,
+            appender: Arc::clone(&backend) as Arc<dyn Appender>,
+            half: backend,
         }
     }
 
     /// What a relay delivers to.
     pub fn publisher(&self) -> SqlPublisher {
         SqlPublisher::new(Arc::clone(&self.appender))
+    }
+
+    /// Half messages of this queue: prepared, and invisible to consumers until they are committed; see
+    /// [`outbox_core::half`]. One that is committed is appended by the same transaction that ends it.
+    pub fn half_messages(&self) -> HalfMessages {
+        HalfMessages::new(Arc::clone(&self.half))
     }
 
     /// Declares a topic with so many queues: the number of members of a group that can share it. Declaring it again with
@@ -306,34 +318,43 @@ impl SqlQueue {
     }
 
     /// Puts the dead letters of a message back to their old place in their key's order, with their attempts forgotten.
-    /// Returns how many there were: more than one if it was published twice.
+    /// Returns how many there were: more than one if it was published twice. `by` is who did it, for the audit.
+    ///
+    /// The module [`dead_letters`](crate::dead_letters) does more: by error and age, at a rate, with those of the outbox.
     ///
     /// # Errors
-    /// There is no such group, or the database can't be reached.
-    pub async fn redrive(&self, group: &str, message: MessageId) -> Result<u64, QueueError> {
-        self.backend.redrive(group, message).await
+    /// Nobody is named, there is no such group, or the database can't be reached.
+    pub async fn redrive(&self, group: &str, message: MessageId, by: &str) -> Result<u64, QueueError> {
+        self.backend.redrive(group, message, by).await
     }
 
     /// As [`SqlQueue::redrive`], all dead letters that the filter finds and that were dead when it began; those of one key
     /// come in their old order. Some hundreds go in one transaction, and `progress` is told how many so far after each.
     ///
     /// # Errors
-    /// There is no such group, or the database can't be reached; those before that are redriven.
+    /// Nobody is named, there is no such group, or the database can't be reached; those before that are redriven.
     pub async fn redrive_all(
         &self,
         group: &str,
         filter: &GroupDeadFilter,
+        by: &str,
         mut progress: impl FnMut(u64) + Send,
     ) -> Result<u64, QueueError> {
-        self.backend.redrive_all(group, filter, &mut progress).await
+        self.backend.redrive_all(group, filter, by, &mut progress).await
     }
 
-    /// Throws the dead letters of a message away. Returns how many there were.
+    /// Throws the dead letters of a message away. Returns how many there were. Who did it and why stays in the audit.
     ///
     /// # Errors
-    /// There is no such group, or the database can't be reached.
-    pub async fn discard(&self, group: &str, message: MessageId) -> Result<u64, QueueError> {
-        self.backend.discard(group, message).await
+    /// There is no reason or nobody is named, there is no such group, or the database can't be reached.
+    pub async fn discard(
+        &self,
+        group: &str,
+        message: MessageId,
+        reason: &str,
+        by: &str,
+    ) -> Result<u64, QueueError> {
+        self.backend.discard(group, message, reason, by).await
     }
 
     /// Removes messages that are older than their topic's retention, or than `keep` where it has none, and that every

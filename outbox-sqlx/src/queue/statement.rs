@@ -39,8 +39,10 @@ pub enum Arg<'a> {
     Text(Option<&'a str>),
     /// True or false.
     Flag(bool),
-    /// A message's id.
-    Id(Uuid),
+    /// A message's id or NULL.
+    Id(Option<Uuid>),
+    /// Bytes.
+    Bytes(&'a [u8]),
 }
 
 impl From<i64> for Arg<'_> {
@@ -81,7 +83,19 @@ impl From<bool> for Arg<'_> {
 
 impl From<Uuid> for Arg<'_> {
     fn from(value: Uuid) -> Self {
+        Self::Id(Some(value))
+    }
+}
+
+impl From<Option<Uuid>> for Arg<'_> {
+    fn from(value: Option<Uuid>) -> Self {
         Self::Id(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Arg<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
     }
 }
 

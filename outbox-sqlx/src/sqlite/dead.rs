@@ -1,7 +1,7 @@
 use outbox_core::{MessageId, Shard};
 use sqlx::{Sqlite, SqliteConnection};
 
-use crate::dead_database::{DeadDatabase, dead_queries, unblock_query};
+use crate::dead_database::{DeadDatabase, dead_queries};
 use crate::error::OutboxError;
 use transaction_scope::sql;
 
@@ -9,7 +9,6 @@ use transaction_scope::sql;
 // between them: the transaction holds the write lock from its beginning.
 impl DeadDatabase for Sqlite {
     dead_queries!("sqlite");
-    unblock_query!("sqlite");
 
     async fn redrive_row(connection: &mut SqliteConnection, row: i64) -> Result<u64, OutboxError> {
         let mut count = 0;
@@ -24,11 +23,15 @@ impl DeadDatabase for Sqlite {
         Ok(count)
     }
 
+    /// The transaction holds the write lock.
+    async fn lock_key(_: &mut SqliteConnection, _: &str, _: &str, _: Shard) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
     async fn redrive_rows(
         connection: &mut SqliteConnection,
         topic: &str,
         key: &str,
-        _shard: Shard,
     ) -> Result<u64, OutboxError> {
         let mut count = 0;
         for sql in [
@@ -47,35 +50,63 @@ impl DeadDatabase for Sqlite {
         Ok(count)
     }
 
-    async fn discard_row(
+    async fn discard_dead(
         connection: &mut SqliteConnection,
-        id: MessageId,
+        row: i64,
         reason: &str,
         by: &str,
     ) -> Result<u64, OutboxError> {
-        for (note, remove) in [
-            (sql!("sqlite/discard_dead.sql"), sql!("sqlite/discarded_dead.sql")),
-            (
-                sql!("sqlite/discard_blocked.sql"),
-                sql!("sqlite/discarded_blocked.sql"),
-            ),
-        ] {
-            sqlx::query(note)
-                .bind(id.0)
-                .bind(reason)
-                .bind(by)
-                .execute(&mut *connection)
-                .await
-                .map_err(OutboxError::database("discarding a message"))?;
-            let done = sqlx::query(remove)
-                .bind(id.0)
-                .execute(&mut *connection)
-                .await
-                .map_err(OutboxError::database("discarding a message"))?;
-            if done.rows_affected() > 0 {
-                return Ok(done.rows_affected());
-            }
-        }
-        Ok(0)
+        let note = sql!("sqlite/discard_dead.sql");
+        discard(
+            connection,
+            note,
+            sql!("sqlite/discarded_dead.sql"),
+            row,
+            reason,
+            by,
+        )
+        .await
     }
+
+    async fn discard_blocked(
+        connection: &mut SqliteConnection,
+        row: i64,
+        reason: &str,
+        by: &str,
+    ) -> Result<u64, OutboxError> {
+        let note = sql!("sqlite/discard_blocked.sql");
+        discard(
+            connection,
+            note,
+            sql!("sqlite/discarded_blocked.sql"),
+            row,
+            reason,
+            by,
+        )
+        .await
+    }
+}
+
+async fn discard(
+    connection: &mut SqliteConnection,
+    note: &'static str,
+    remove: &'static str,
+    row: i64,
+    reason: &str,
+    by: &str,
+) -> Result<u64, OutboxError> {
+    let failed = || OutboxError::database("discarding a message");
+    sqlx::query(note)
+        .bind(row)
+        .bind(reason)
+        .bind(by)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
+    let done = sqlx::query(remove)
+        .bind(row)
+        .execute(connection)
+        .await
+        .map_err(failed())?;
+    Ok(done.rows_affected())
 }

@@ -123,7 +123,7 @@ async fn a_redrive_dropped_at_any_poll_on_postgres() {
             &[(1, "t", Some("k"), "skipped"), (2, "t", Some("k"), "skipped")],
         )
         .await;
-        let finished = poll_times(Box::pin(dead::redrive_key(&pool, "t", "k")).as_mut(), polls).await;
+        let finished = poll_times(Box::pin(dead::redrive_key(&pool, "t", "k", "me")).as_mut(), polls).await;
         pool.execute("INSERT INTO outbox_parked (topic, message_key, shard) VALUES ('w', 'w', 0)")
             .await
             .unwrap();

@@ -85,8 +85,8 @@ on_each! {
         bury(&pool, &[(5, "a", Some("k"), "skipped"), (6, "a", None, "skipped")]).await;
         let shard = outbox_core::Shard::of("a", Some("k"), id(0)).number();
         pool.execute(AssertSqlSafe(format!("UPDATE outbox_shard SET rewind_to = 3 WHERE shard = {shard}"))).await.unwrap();
-        dead::redrive(&pool, id(5)).await.unwrap();
-        dead::redrive(&pool, id(6)).await.unwrap();
+        dead::redrive(&pool, id(5), "me").await.unwrap();
+        dead::redrive(&pool, id(6), "me").await.unwrap();
         let rows: Vec<(i64, Uuid, Vec<u8>, i32, bool, bool)> = sqlx::query_as(
             "SELECT id, message_id, payload, attempts, due_at IS NULL AND last_error IS NULL, created_at < died_at \
              FROM outbox CROSS JOIN (SELECT CURRENT_TIMESTAMP AS died_at) AS now ORDER BY id",
@@ -100,7 +100,7 @@ on_each! {
         if keyless != shard {
             assert_eq!(scalar!(pool, AssertSqlSafe(format!("SELECT rewind_to FROM outbox_shard WHERE shard = {keyless}"))), 6);
         }
-        assert!(matches!(dead::redrive(&pool, id(5)).await, Err(OutboxError::NotDead { .. })));
+        assert!(matches!(dead::redrive(&pool, id(5), "me").await, Err(OutboxError::NotDead { .. })));
         // New messages get new ids.
         pool.execute("INSERT INTO outbox (topic, payload) VALUES ('a', '')").await.unwrap();
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox"), 3);
@@ -111,11 +111,11 @@ on_each! {
     async fn a_parked_key_comes_back_as_a_whole(pool) {
         bury(&pool, &[(7, "a", Some("k"), "parked"), (8, "a", Some("l"), "parked"), (9, "a", Some("k"), "parked")]).await;
         pool.execute("INSERT INTO outbox_parked (topic, message_key, shard) VALUES ('a', 'k', 0), ('a', 'l', 0)").await.unwrap();
-        let error = dead::redrive(&pool, id(9)).await.unwrap_err();
+        let error = dead::redrive(&pool, id(9), "me").await.unwrap_err();
         assert!(matches!(error, OutboxError::KeyParked { others: 1, .. }), "{error:?}");
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox"), 0);
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox_shard WHERE rewind_to IS NOT NULL"), 0);
-        assert_eq!(dead::redrive_key(&pool, "a", "k").await.unwrap(), 2);
+        assert_eq!(dead::redrive_key(&pool, "a", "k", "me").await.unwrap(), 2);
         let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox ORDER BY id").fetch_all(&pool).await.unwrap();
         assert_eq!(ids, [7, 9]);
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox_parked"), 1);
@@ -123,10 +123,10 @@ on_each! {
         assert_eq!(scalar!(pool, AssertSqlSafe(format!("SELECT rewind_to FROM outbox_shard WHERE shard = {shard}"))), 7);
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox_shard WHERE rewind_to IS NOT NULL"), 1);
         // The last letter of a parked key un-parks it; a parked key without letters can be un-parked.
-        dead::redrive(&pool, id(8)).await.unwrap();
+        dead::redrive(&pool, id(8), "me").await.unwrap();
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox_parked"), 0);
         pool.execute("INSERT INTO outbox_parked (topic, message_key, shard) VALUES ('z', 'z', 0)").await.unwrap();
-        assert_eq!(dead::redrive_key(&pool, "z", "z").await.unwrap(), 0);
+        assert_eq!(dead::redrive_key(&pool, "z", "z", "me").await.unwrap(), 0);
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox_parked"), 0);
     }
 }
@@ -136,10 +136,10 @@ on_each! {
     async fn a_foreign_shard_rewinds_shard_0(pool) {
         bury(&pool, &[(7, "a", Some("k"), "skipped"), (8, "a", Some("k"), "skipped")]).await;
         pool.execute("UPDATE outbox_dead SET shard = 700").await.unwrap();
-        dead::redrive(&pool, id(7)).await.unwrap();
+        dead::redrive(&pool, id(7), "me").await.unwrap();
         assert_eq!(scalar!(pool, "SELECT rewind_to FROM outbox_shard WHERE shard = 0"), 7);
         pool.execute("UPDATE outbox_shard SET rewind_to = NULL").await.unwrap();
-        assert_eq!(dead::redrive_key(&pool, "a", "k").await.unwrap(), 1);
+        assert_eq!(dead::redrive_key(&pool, "a", "k", "me").await.unwrap(), 1);
         assert_eq!(scalar!(pool, "SELECT rewind_to FROM outbox_shard WHERE shard = 0"), 8);
     }
 }
@@ -149,7 +149,7 @@ on_each! {
     async fn a_redrive_of_what_is_there_already_just_ends(pool) {
         bury(&pool, &[(1, "a", Some("k"), "skipped")]).await;
         pool.execute("INSERT INTO outbox (topic, message_key, payload) VALUES ('a', 'k', '')").await.unwrap();
-        dead::redrive(&pool, id(1)).await.unwrap();
+        dead::redrive(&pool, id(1), "me").await.unwrap();
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox"), 1);
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox_dead"), 0);
     }
@@ -182,11 +182,11 @@ on_each! {
         assert_eq!(dead::blocked(&pool, Some(1), 5).await.unwrap(), blocked[1..]);
         assert_eq!((blocked[0].attempts, blocked[0].last_error.as_deref()), (10, Some("no")));
 
-        dead::unblock(&pool, id(1)).await.unwrap();
+        dead::unblock(&pool, id(1), "me").await.unwrap();
         // It holds its key as before, is due, and has its attempts back.
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox WHERE id = 1 AND hold = 1 AND attempts = 0 AND due_at < (SELECT due_at FROM outbox WHERE id = 3)"), 1);
         for refused in [1, 3, 9] {
-            assert!(matches!(dead::unblock(&pool, id(refused)).await, Err(OutboxError::NotBlocked { .. })));
+            assert!(matches!(dead::unblock(&pool, id(refused), "me").await, Err(OutboxError::NotBlocked { .. })));
         }
         dead::discard(&pool, id(2), "wrong", "me").await.unwrap();
         assert_eq!(scalar!(pool, "SELECT count(*) FROM outbox"), 2);
@@ -210,7 +210,7 @@ async fn a_redrive_waits_for_the_shards_settlements() {
         .unwrap();
     let redrive = tokio::spawn({
         let pool = pool.clone();
-        async move { dead::redrive_key(&pool, "a", "k").await }
+        async move { dead::redrive_key(&pool, "a", "k", "me").await }
     });
     loop {
         let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")

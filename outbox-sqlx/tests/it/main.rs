@@ -9,6 +9,7 @@ mod cancel;
 mod compile_fail;
 mod databases;
 mod dead;
+mod dead_letters;
 mod durability;
 mod foreign;
 mod limits;

@@ -26,27 +26,28 @@ on_each! {
         let letters: Vec<_> = (1..=25).map(|n| (n, "a", Some("k"), "skipped")).collect();
         bury(&pool, &letters).await;
         pool.execute(ARCHIVE).await.unwrap();
-        let kept = purge(&pool, &Retention::DEFAULT, |_| {}).await.unwrap();
+        let kept = purge_next(&pool, &Retention::DEFAULT, |_| {}).await;
         assert_eq!(kept.total(), 0);
 
         let retention = Retention::DEFAULT.archive(Duration::ZERO).batch(10);
         grow_older().await;
         let mut steps = Vec::new();
-        let purged = purge(&pool, &retention, |so_far: &Purged| steps.push(so_far.total())).await.unwrap();
+        let purged = purge_next(&pool, &retention, |so_far: &Purged| steps.push(so_far.total())).await;
         assert_eq!((purged.archive, purged.dead, purged.discarded, purged.elsewhere), (25, 0, 0, false));
         assert_eq!(steps, [10, 20, 25]);
         assert_eq!(count!(pool, "SELECT count(*) FROM outbox_archive"), 0);
 
         // Dead letters leave a note, and the notes go last.
         let retention = Retention::DEFAULT.dead(Duration::ZERO).batch(10);
-        let purged = purge(&pool, &retention, |_| {}).await.unwrap();
+        let purged = purge_next(&pool, &retention, |_| {}).await;
         assert_eq!((purged.dead, purged.discarded), (25, 0));
         assert_eq!(count!(pool, "SELECT count(*) FROM outbox_discarded WHERE discarded_by = 'retention'"), 25);
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_audit WHERE done_by = 'retention' AND action = 'discarded' AND source = 'outbox'"), 25);
         assert_eq!(count!(pool, "SELECT count(*) FROM outbox_dead"), 0);
         grow_older().await;
-        let purged = purge(&pool, &Retention::DEFAULT.discarded(Duration::ZERO), |_| {}).await.unwrap();
+        let purged = purge_next(&pool, &Retention::DEFAULT.discarded(Duration::ZERO), |_| {}).await;
         assert_eq!(purged.discarded, 25);
-        let purged = purge(&pool, &Retention::DEFAULT.archive(Duration::MAX).dead(Duration::MAX), |_| {}).await.unwrap();
+        let purged = purge_next(&pool, &Retention::DEFAULT.archive(Duration::MAX).dead(Duration::MAX), |_| {}).await;
         assert_eq!(purged.total(), 0);
     }
 }
@@ -194,5 +195,59 @@ on_each! {
         assert_eq!(queue.group("group").await.unwrap().unread, 1);
         let purged = queue.purge(Duration::ZERO, |_| {}).await.unwrap();
         assert_eq!((purged.messages, purged.held_by), (1, vec![("group".to_owned(), 1)]));
+    }
+}
+
+/// A purge after another one. That one's session ends with its connection, which is closed in the background, and until then
+/// it is "elsewhere".
+async fn purge_next<DB: outbox_sqlx::OutboxDatabase>(
+    pool: &sqlx::Pool<DB>,
+    retention: &Retention,
+    mut progress: impl FnMut(&Purged) + Send,
+) -> Purged {
+    let next = async {
+        loop {
+            let purged = purge(pool, retention, &mut progress).await.unwrap();
+            if !purged.elsewhere {
+                return purged;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), next).await.unwrap()
+}
+
+on_each! {
+    /// A group's dead letters leave a line in the audit, and the audit goes last.
+    async fn dead_letters_of_groups_and_the_audit_do_not_grow_for_ever(pool) {
+        use outbox_core::{Message, Publisher as _, Subscriber as _};
+        let queue = outbox_sqlx::queue::SqlQueue::new(pool.clone());
+        let mut member = queue.subscribe("group", ["a"]).await.unwrap();
+        let messages: Vec<Message> = (0..25).map(|n| Message::builder("a").key(format!("k{n}")).build().unwrap()).collect();
+        for answer in queue.publisher().publish(&messages).await {
+            answer.unwrap();
+        }
+        let mut dead = 0;
+        while dead < messages.len() {
+            for delivery in member.receive(100).await.unwrap() {
+                delivery.dead("no").await.unwrap();
+                dead += 1;
+            }
+        }
+        member.close().await.unwrap();
+        grow_older().await;
+        assert_eq!(purge_next(&pool, &Retention::DEFAULT, |_| {}).await.total(), 0);
+        let retention = Retention::DEFAULT.group_dead(Duration::ZERO).batch(10);
+        let mut steps = Vec::new();
+        let purged = purge_next(&pool, &retention, |so_far: &Purged| steps.push(so_far.group_dead)).await;
+        assert_eq!((purged.group_dead, purged.audit, steps), (25, 0, vec![10, 20, 25]));
+        assert_eq!(count!(pool, "SELECT count(*) FROM outbox_group_dead"), 0);
+        let noted = "SELECT count(DISTINCT message_id) FROM outbox_audit \
+            WHERE done_by = 'retention' AND action = 'discarded' AND source = 'group:group' AND topic = 'a' AND last_error = 'no'";
+        assert_eq!(count!(pool, noted), 25);
+        grow_older().await;
+        let purged = purge_next(&pool, &Retention::DEFAULT.audit(Duration::ZERO).batch(10), |_| {}).await;
+        assert_eq!((purged.audit, purged.total()), (25, 25));
+        assert_eq!(purge_next(&pool, &Retention::DEFAULT.audit(Duration::MAX).group_dead(Duration::MAX), |_| {}).await.total(), 0);
     }
 }

@@ -546,7 +546,7 @@ async fn a_redrive_dropped_at_any_poll_is_whole_or_not_done() {
         }
         let letters = [(1, "t", Some("k"), "skipped"), (2, "t", Some("k"), "skipped")];
         crate::dead::bury(&pool, &letters).await;
-        let finished = poll_times(Box::pin(dead::redrive_key(&pool, "t", "k")).as_mut(), polls).await;
+        let finished = poll_times(Box::pin(dead::redrive_key(&pool, "t", "k", "me")).as_mut(), polls).await;
         pool.execute("INSERT INTO outbox_parked (topic, message_key, shard) VALUES ('w', 'w', 0)")
             .await
             .unwrap();
@@ -585,7 +585,7 @@ async fn a_redrive_waits_for_the_shards_settlements() {
         .unwrap();
     let redrive = tokio::spawn({
         let pool = pool.clone();
-        async move { dead::redrive_key(&pool, "a", "k").await }
+        async move { dead::redrive_key(&pool, "a", "k", "me").await }
     });
     wait_until_waiting(&pool).await;
     assert!(!redrive.is_finished());

@@ -349,14 +349,16 @@ async fn nothing_that_a_relay_does_waits_for_an_open_insert() {
             .fetch_one(&mut writer)
             .await
             .unwrap();
-        outbox_sqlx::dead::unblock(&db.pool, outbox_core::MessageId(blocked))
+        outbox_sqlx::dead::unblock(&db.pool, outbox_core::MessageId(blocked), "me")
             .await
             .unwrap();
         outbox_sqlx::dead::discard(&db.pool, outbox_core::MessageId(dead[0]), "why", "me")
             .await
             .unwrap();
         assert_eq!(
-            outbox_sqlx::dead::redrive_key(&db.pool, "t", "k").await.unwrap(),
+            outbox_sqlx::dead::redrive_key(&db.pool, "t", "k", "me")
+                .await
+                .unwrap(),
             3
         );
     };

@@ -6,7 +6,7 @@ use outbox_test_harness::container::protocol::Kind;
 /// Keeps one server in a container for as long as its standard input is open
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Which server: postgres or mysql
+    /// Which server: postgres, mysql or redis
     #[arg(long)]
     pub(crate) kind: Kind,
 

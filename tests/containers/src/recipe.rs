@@ -15,6 +15,7 @@ impl Recipe {
         match kind {
             Kind::Postgres => postgres(settings),
             Kind::Mysql => mysql(settings),
+            Kind::Redis => redis(settings),
         }
     }
 }
@@ -52,6 +53,21 @@ fn mysql(settings: &[String]) -> Recipe {
     }
 }
 
+/// See <https://hub.docker.com/_/redis>. Nothing is kept on disk, as with the harness's native servers.
+fn redis(settings: &[String]) -> Recipe {
+    let ours = ["redis-server", "--save", "", "--appendonly", "no"];
+    let settings = settings.iter().flat_map(|setting| {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        let words = value.split_whitespace().map(str::to_owned);
+        std::iter::once(format!("--{name}")).chain(words)
+    });
+    Recipe {
+        port: 6379,
+        environment: &[],
+        command: ours.map(str::to_owned).into_iter().chain(settings).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +81,10 @@ mod tests {
         );
         let mysql = Recipe::of(Kind::Mysql, &settings).command;
         assert_eq!(mysql.last().map(String::as_str), Some("--max_connections=7"));
+        let redis = Recipe::of(Kind::Redis, &["save=60 1".to_owned()]).command;
+        assert!(
+            redis.ends_with(&["--save", "60", "1"].map(str::to_owned)),
+            "{redis:?}"
+        );
     }
 }

@@ -7,6 +7,9 @@ pub const POSTGRES_URL: &str = "OUTBOX_TEST_POSTGRES_URL";
 /// started.
 pub const MYSQL_URL: &str = "OUTBOX_TEST_MYSQL_URL";
 
+/// URL of a Redis server on which tests may use keys of their own. Set by the user, or by xtask for a server it started.
+pub const REDIS_URL: &str = "OUTBOX_TEST_REDIS_URL";
+
 /// Folder that holds the programs of MySQL or MariaDB, for one that is not installed but unpacked somewhere. Set by the
 /// user; nowhere else is looked then.
 pub const MYSQL_BINARIES: &str = "OUTBOX_TEST_MYSQL_BINARIES";
@@ -21,6 +24,9 @@ pub const POSTGRES_IMAGE: &str = "OUTBOX_TEST_POSTGRES_IMAGE";
 
 /// Image of MySQL or MariaDB, as in `mysql:8.4` or `mariadb:11`; as [`POSTGRES_IMAGE`].
 pub const MYSQL_IMAGE: &str = "OUTBOX_TEST_MYSQL_IMAGE";
+
+/// Image of Redis, as in `redis:7`; as [`POSTGRES_IMAGE`].
+pub const REDIS_IMAGE: &str = "OUTBOX_TEST_REDIS_IMAGE";
 
 /// File to which a test appends what it had to leave out. Set by xtask, which lists it at the end.
 pub const LEFT_OUT: &str = "OUTBOX_TEST_LEFT_OUT";

@@ -82,6 +82,9 @@ pub enum HarnessError {
         /// The last lines of its log.
         log_tail: String,
     },
+    /// A server answered, and the answer is no.
+    #[error("the server refused: {0}")]
+    Refused(String),
     /// A setting or an address can't be used.
     #[error("{0}")]
     BadInput(String),

@@ -25,6 +25,7 @@ pub mod container;
 pub mod environment;
 pub mod mysql;
 pub mod postgres;
+pub mod redis;
 pub mod requirement;
 
 pub use child_process::ChildProcess;
@@ -32,4 +33,5 @@ pub use error::HarnessError;
 pub use mysql::{Mysql, MysqlBinaries, MysqlDatabase, MysqlFlavour, MysqlOptions};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresBinaries, PostgresOptions, TestDatabase};
+pub use redis::{Redis, RedisBinaries, RedisClient, RedisCluster, RedisFailover, RedisOptions};
 pub use scratch::Scratch;

@@ -1,4 +1,4 @@
-//! A private server from programs on this machine: what PostgreSQL and MySQL have in common.
+//! A private server from programs on this machine: what PostgreSQL, MySQL and Redis have in common.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Whether a database server answers, asked in its own protocol as far as one packet goes.
+//! Whether a server answers, asked in its own protocol as far as one packet goes.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -14,6 +14,9 @@ const POSTGRES_PROTOCOL: u32 = 3 << 16;
 /// packet has 255 there.
 const GREETING_BYTES: usize = 5;
 const MYSQL_PROTOCOL: u8 = 10;
+
+/// What Redis answers to a ping once it takes commands.
+const PONG: &[u8; 5] = b"+PONG";
 
 /// Whether PostgreSQL is ready to let somebody in. One that still recovers takes the connection, too, but answers with
 /// an error (`E`) where it would ask for authentication (`R`).
@@ -34,6 +37,16 @@ pub(crate) fn mysql(host: &str, port: u16) -> bool {
     let mut greeting = [0; GREETING_BYTES];
     let greeted = connect(host, port).and_then(|mut stream| stream.read_exact(&mut greeting));
     greeted.is_ok() && greeting.last() == Some(&MYSQL_PROTOCOL)
+}
+
+/// Whether Redis takes commands.
+pub(crate) fn redis(host: &str, port: u16) -> bool {
+    let mut answer = [0; PONG.len()];
+    let asked = connect(host, port).and_then(|mut stream| {
+        stream.write_all(b"PING\r\n")?;
+        stream.read_exact(&mut answer)
+    });
+    asked.is_ok() && answer == *PONG
 }
 
 fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {

@@ -1,4 +1,4 @@
-//! The little that the harness has to know of the URLs of databases.
+//! The little that the harness has to know of the URLs of servers.
 
 use crate::HarnessError;
 
@@ -8,7 +8,12 @@ pub(crate) const POSTGRES: &[&str] = &["postgres", "postgresql"];
 /// What URLs of MySQL and MariaDB begin with.
 pub(crate) const MYSQL: &[&str] = &["mysql", "mariadb"];
 
-const ALL: &[&str] = &["postgres", "postgresql", "mysql", "mariadb"];
+/// What URLs of Redis begin with.
+pub(crate) const REDIS: &[&str] = &["redis"];
+
+const DATABASES: &[&str] = &["postgres", "postgresql", "mysql", "mariadb"];
+
+const ALL: &[&str] = &["postgres", "postgresql", "mysql", "mariadb", "redis"];
 
 /// The same URL with another database.
 ///
@@ -16,7 +21,7 @@ const ALL: &[&str] = &["postgres", "postgresql", "mysql", "mariadb"];
 ///
 /// [`HarnessError::BadInput`] when it is no `postgres://` or `mysql://` URL.
 pub fn with_database(url: &str, database: &str) -> Result<String, HarnessError> {
-    let parts = Parts::of(url, ALL)?;
+    let parts = Parts::of(url, DATABASES)?;
     let query = parts.query.map(|query| format!("?{query}")).unwrap_or_default();
     Ok(format!(
         "{}://{}/{database}{query}",
@@ -27,7 +32,7 @@ pub fn with_database(url: &str, database: &str) -> Result<String, HarnessError> 
 /// The URL as it may be shown: its password is replaced by `***`.
 pub fn without_password(url: &str) -> String {
     let Ok(parts) = Parts::of(url, ALL) else {
-        return "(not a postgres:// or mysql:// URL)".to_owned();
+        return "(not a postgres://, mysql:// or redis:// URL)".to_owned();
     };
     let Some((user, _, host)) = parts.password() else {
         return url.to_owned();
@@ -208,6 +213,7 @@ mod tests {
                 "{error}"
             );
         }
-        assert!(!without_password("redis://u:secret@h/db").contains("secret"));
+        assert!(!without_password("amqp://u:secret@h/db").contains("secret"));
+        assert_eq!(without_password("redis://:secret@h/1"), "redis://:***@h/1");
     }
 }

@@ -4,11 +4,15 @@ use std::time::Duration;
 use anyhow::Result;
 use async_trait::async_trait;
 use outbox_core::group::Start;
+use outbox_core::half::HalfMessages;
 use outbox_core::{Limits, MessageId, Publisher, Subscriber};
 use outbox_sqlx::queue::{GroupDeadFilter, QueueError, SqlQueue};
 
 use super::{Dead, DeadFilter, Features, GroupState, QueueBackend, Refused};
 use crate::{Backend, on_pool};
+
+/// Who does what is done here.
+const BY: &str = "the tests";
 
 /// The durable queue, on any kind of database.
 #[derive(Debug)]
@@ -67,6 +71,10 @@ impl QueueBackend for SqlBackend {
 
     fn publisher(&self) -> Arc<dyn Publisher> {
         Arc::new(self.queue.publisher())
+    }
+
+    fn half_messages(&self) -> HalfMessages {
+        self.queue.half_messages()
     }
 
     async fn declare(&self, topic: &str, queues: u32) -> Result<(), Refused> {
@@ -146,16 +154,19 @@ impl QueueBackend for SqlBackend {
     }
 
     async fn redrive(&self, group: &str, id: MessageId) -> Result<u64, Refused> {
-        self.queue.redrive(group, id).await.map_err(refused)
+        self.queue.redrive(group, id, BY).await.map_err(refused)
     }
 
     async fn redrive_all(&self, group: &str, filter: &DeadFilter) -> Result<u64, Refused> {
-        let redriven = self.queue.redrive_all(group, &filter_of(filter), |_| {}).await;
+        let redriven = self
+            .queue
+            .redrive_all(group, &filter_of(filter), BY, |_| {})
+            .await;
         redriven.map_err(refused)
     }
 
     async fn discard(&self, group: &str, id: MessageId) -> Result<u64, Refused> {
-        self.queue.discard(group, id).await.map_err(refused)
+        self.queue.discard(group, id, "a test", BY).await.map_err(refused)
     }
 
     async fn purge(&self, keep: Duration) -> Result<(u64, Vec<String>), Refused> {

@@ -6,5 +6,7 @@ mod support;
 
 mod conformance;
 mod faults;
+#[macro_use]
 mod queue_conformance;
+mod half;
 mod queue_faults;

@@ -24,7 +24,7 @@ const SUPPLY: Supply<'_, Mysql> = Supply {
     check: &check,
     install: &install_missing,
     programs: &programs,
-    client: &client,
+    client: Some(&client),
 };
 
 pub(super) fn provide(containers: &Containers) -> Result<Shared<Mysql>> {

@@ -25,7 +25,7 @@ const SUPPLY: Supply<'_, Postgres> = Supply {
     check: &check,
     install: &install_missing,
     programs: &programs,
-    client: &client,
+    client: Some(&client),
 };
 
 pub(super) fn provide(containers: &Containers) -> Result<Shared<Postgres>> {

@@ -63,8 +63,8 @@ pub(crate) struct Supply<'a, S> {
     pub(crate) install: &'a dyn Fn(bool),
     /// Version and place of the server's programs.
     pub(crate) programs: &'a dyn Fn() -> Result<String>,
-    /// Where the client is.
-    pub(crate) client: &'a dyn Fn() -> Result<String>,
+    /// Where the client is; `None` where tests need none.
+    pub(crate) client: Option<&'a dyn Fn() -> Result<String>>,
 }
 
 impl<S> Supply<'_, S> {
@@ -82,7 +82,7 @@ impl<S> Supply<'_, S> {
                 // A server that the user named must work: falling back to another one would hide the mistake.
                 (self.check)(&url).with_context(|| {
                     format!(
-                        "{} is set to {shown}, but no database can be created there",
+                        "{} is set to {shown}, but tests can't use that server",
                         self.variable
                     )
                 })?;
@@ -108,10 +108,10 @@ impl<S> Supply<'_, S> {
             (None, Ok(programs)) => format!("{} that tests may kill: {programs}", self.name),
             (None, Err(error)) => format!("{}: none; {error:#}", self.name),
         });
-        lines.push(match (self.client)() {
+        lines.extend(self.client.map(|client| match client() {
             Ok(client) => format!("{}'s client: {client}", self.name),
             Err(error) => format!("{}'s client: none; {error:#}", self.name),
-        });
+        }));
         Ok(self.shared(url, image, started, lines))
     }
 

@@ -22,6 +22,7 @@ impl ContainerImage {
         let image = environment::non_empty(match kind {
             Kind::Postgres => environment::POSTGRES_IMAGE,
             Kind::Mysql => environment::MYSQL_IMAGE,
+            Kind::Redis => environment::REDIS_IMAGE,
         })?;
         Some(Self {
             helper: helper.into(),

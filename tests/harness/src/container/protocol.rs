@@ -12,6 +12,8 @@ pub enum Kind {
     Postgres,
     /// MySQL or MariaDB.
     Mysql,
+    /// Redis.
+    Redis,
 }
 
 /// What the helper is asked to do with its container. It is removed when the helper's input ends.
@@ -51,7 +53,11 @@ pub enum Reply {
     Failed(String),
 }
 
-const KINDS: [(Kind, &str); 2] = [(Kind::Postgres, "postgres"), (Kind::Mysql, "mysql")];
+const KINDS: [(Kind, &str); 3] = [
+    (Kind::Postgres, "postgres"),
+    (Kind::Mysql, "mysql"),
+    (Kind::Redis, "redis"),
+];
 
 const REQUESTS: [(Request, &str); 7] = [
     (Request::Start, "start"),

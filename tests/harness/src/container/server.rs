@@ -143,6 +143,7 @@ impl ContainerServer {
             let answers = match self.kind {
                 Kind::Postgres => probe::postgres(&self.host, self.port),
                 Kind::Mysql => probe::mysql(&self.host, self.port),
+                Kind::Redis => probe::redis(&self.host, self.port),
             };
             if answers {
                 return Ok(());

@@ -2,8 +2,8 @@
 //!
 //! A server comes from the first of these that there is:
 //!
-//! 1. a URL in the environment ([`environment::POSTGRES_URL`], [`environment::MYSQL_URL`]); `cargo xtask test` sets it
-//!    for a server it started,
+//! 1. a URL in the environment ([`environment::POSTGRES_URL`], [`environment::MYSQL_URL`],
+//!    [`environment::REDIS_URL`]); `cargo xtask test` sets it for a server it started,
 //! 2. a container, where `cargo xtask test` found an engine ([`environment::CONTAINERS`]),
 //! 3. server programs on the machine, started as a private instance.
 //!
@@ -22,6 +22,7 @@
 
 mod mysql;
 mod postgres;
+mod redis;
 
 use std::fmt;
 use std::io::Write;
@@ -37,6 +38,11 @@ pub use mysql::{
 };
 pub use postgres::{
     PostgresSource, postgres, private_postgres, psql, shared_postgres_database, shared_postgres_options,
+};
+
+pub use redis::{
+    RedisSource, private_redis, private_redis_cluster, private_redis_failover, redis, shared_redis_options,
+    shared_redis_url,
 };
 
 /// Tests of one binary run at once, each with a pool or two.
@@ -58,7 +64,7 @@ pub enum Source<B> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// What is needed, as it stands in `tests/allowed-left-out.toml`: `postgres`, `private-postgres`, `psql`,
-    /// `mysql`, `private-mysql`, `mysql-client`.
+    /// `mysql`, `private-mysql`, `mysql-client`, `redis`, `private-redis`, `redis-cluster`, `redis-sentinel`.
     pub name: String,
     /// Why it can't be had.
     pub reason: String,

@@ -22,6 +22,20 @@ impl Headers {
     pub const TRACEPARENT: &'static str = "traceparent";
     /// W3C trace state that belongs to the trace parent.
     pub const TRACESTATE: &'static str = "tracestate";
+    /// The topic for confirmations. This one and those that follow are told in [`confirmation`](crate::confirmation).
+    pub const CONFIRM_TO: &'static str = "confirm-to";
+    /// The consumer groups that are asked to confirm, divided by commas.
+    pub const CONFIRM_BY: &'static str = "confirm-by";
+    /// How many of these groups are enough.
+    pub const CONFIRM_AT_LEAST: &'static str = "confirm-at-least";
+    /// Milliseconds from a delivery to its deadline.
+    pub const CONFIRM_WITHIN_MS: &'static str = "confirm-within-ms";
+    /// How often the message is sent again at most.
+    pub const CONFIRM_RESENDS: &'static str = "confirm-resends";
+    /// How often the message was sent again; written by its sender's sweep alone.
+    pub const CONFIRM_RESENT: &'static str = "confirm-resent";
+    /// When it was first delivered, in microseconds since 1970; written by its sender's sweep alone.
+    pub const CONFIRM_SINCE: &'static str = "confirm-since";
 
     /// No headers.
     pub const fn new() -> Self {
@@ -34,6 +48,11 @@ impl Headers {
             .get(name)
             .or_else(|| self.0.get(&name.to_ascii_lowercase()))
             .map(String::as_str)
+    }
+
+    /// The value of a name that is in lower case already: one look, whether it is there or not.
+    pub(crate) fn get_lower(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
     }
 
     /// Sets `name` (put in lower case) to `value`, and returns the value it had.

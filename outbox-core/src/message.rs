@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::confirmation::{Confirm, ConfirmError};
 use crate::headers::Headers;
 use crate::limits::Limits;
 use crate::shard::Shard;
@@ -293,6 +294,16 @@ impl MessageBuilder {
         self
     }
 
+    /// Asks for its confirmation: see [`confirmation`](crate::confirmation).
+    ///
+    /// # Errors
+    /// Nobody can be asked so.
+    pub fn confirm_by(mut self, confirm: Confirm) -> Result<Self, MessageError> {
+        confirm.check()?;
+        confirm.write_to(&mut self.message.headers);
+        Ok(self)
+    }
+
     /// Delivers it this long after it was published, by the database's clock.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.message.due = Due::After(delay);
@@ -422,6 +433,9 @@ pub enum MessageError {
         #[source]
         source: Arc<serde_json::Error>,
     },
+    /// Nobody can be asked for a confirmation so.
+    #[error(transparent)]
+    Confirm(#[from] ConfirmError),
 }
 
 impl PartialEq for MessageError {

@@ -23,13 +23,15 @@ pub struct Retention {
     group_dead: Duration,
     audit: Duration,
     queue: Duration,
+    confirmations: Duration,
     batch: u32,
 }
 
 impl Retention {
     /// Delivered messages 7 days (where the relay archives them at all), dead letters 30 days (the outbox's and those of
-    /// consumer groups), notes of discarded messages and the audit 90 days, messages of the durable queue that every group has gone past 7 days (from when they were
-    /// appended; a topic may have a retention of its own); 1,000 rows at a time.
+    /// consumer groups), notes of discarded messages and the audit 90 days, messages of the durable queue that every group has
+    /// gone past 7 days (from when they were appended; a topic may have a retention of its own), confirmations 30 days; 1,000
+    /// rows at a time.
     pub const DEFAULT: Self = Self {
         archive: Duration::from_secs(7 * 86_400),
         dead: Duration::from_secs(30 * 86_400),
@@ -37,6 +39,7 @@ impl Retention {
         group_dead: Duration::from_secs(30 * 86_400),
         audit: Duration::from_secs(90 * 86_400),
         queue: Duration::from_secs(7 * 86_400),
+        confirmations: Duration::from_secs(30 * 86_400),
         batch: 1_000,
     };
 
@@ -85,6 +88,14 @@ impl Retention {
         self
     }
 
+    /// How long confirmations are kept; those of a message that still waits or is dead stay until it is settled. Default:
+    /// 30 days.
+    #[must_use]
+    pub const fn confirmations(mut self, keep: Duration) -> Self {
+        self.confirmations = keep;
+        self
+    }
+
     /// Most rows of one transaction. Default: 1,000; 0 counts as 1.
     #[must_use]
     pub const fn batch(mut self, rows: u32) -> Self {
@@ -115,6 +126,8 @@ pub struct Purged {
     pub audit: u64,
     /// Messages of the durable queue, where [`Maintenance`] was given one.
     pub queue: u64,
+    /// Confirmations.
+    pub confirmations: u64,
     /// Nothing was done, because another process was at it.
     pub elsewhere: bool,
 }
@@ -122,7 +135,13 @@ pub struct Purged {
 impl Purged {
     /// All together.
     pub fn total(&self) -> u64 {
-        self.archive + self.dead + self.discarded + self.group_dead + self.audit + self.queue
+        self.archive
+            + self.dead
+            + self.discarded
+            + self.group_dead
+            + self.audit
+            + self.queue
+            + self.confirmations
     }
 }
 
@@ -147,6 +166,7 @@ pub async fn purge<DB: OutboxDatabase>(
         Purge::Archive,
         Purge::Dead,
         Purge::Discarded,
+        Purge::Confirmations,
         Purge::GroupDead,
         Purge::Audit,
     ] {
@@ -154,6 +174,7 @@ pub async fn purge<DB: OutboxDatabase>(
             Purge::Archive => retention.archive,
             Purge::Dead => retention.dead,
             Purge::Discarded => retention.discarded,
+            Purge::Confirmations => retention.confirmations,
             Purge::GroupDead => retention.group_dead,
             Purge::Audit => retention.audit,
         };
@@ -180,6 +201,7 @@ fn count_of(purged: &mut Purged, table: Purge) -> &mut u64 {
         Purge::Archive => &mut purged.archive,
         Purge::Dead => &mut purged.dead,
         Purge::Discarded => &mut purged.discarded,
+        Purge::Confirmations => &mut purged.confirmations,
         Purge::GroupDead => &mut purged.group_dead,
         Purge::Audit => &mut purged.audit,
     }

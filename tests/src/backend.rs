@@ -1,10 +1,12 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use outbox_core::half::{Checker, TombstoneChecker};
 use outbox_core::relay::{Relay, RelayConfig, RelayStore};
 use outbox_core::{Message, MessageId, Publisher};
 use outbox_sqlx::Outbox;
-use outbox_sqlx::queue::SqlQueue;
+use outbox_sqlx::queue::{SqlLocalRecord, SqlQueue};
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
 /// A database of one kind with the tables of the workload: what an application would have.
@@ -103,6 +105,20 @@ impl Backend {
     /// The durable queue in it, whose members have leases of this length.
     pub fn queue(&self, lease: Duration) -> Result<SqlQueue> {
         Ok(on_pool!(self, pool => SqlQueue::builder(pool.clone()).lease(lease).build()?))
+    }
+
+    /// Asks after local work in it, and waits so long for what is not committed yet.
+    pub fn tombstone_checker(&self, patience: Duration) -> Arc<dyn Checker> {
+        on_pool!(self, pool => {
+            let record = SqlLocalRecord::new(pool.clone()).with_patience(patience);
+            Arc::new(TombstoneChecker::new(record))
+        })
+    }
+
+    /// Moves the time at which half messages are asked after next to now.
+    pub async fn make_half_messages_due(&self) -> Result<u64> {
+        self.execute("UPDATE outbox_half SET next_check_at = prepared_at WHERE state = 'prepared'")
+            .await
     }
 
     /// A statement in the database's own words.

@@ -1,6 +1,7 @@
 use anyhow::Result;
 use outbox_core::{IntoMessage, MessageId};
 use outbox_sqlx::Outbox;
+use outbox_sqlx::queue::{LocalRecordError, SqlLocalRecord};
 use sqlx::{MySql, Postgres, Sqlite, Transaction};
 
 use crate::Backend;
@@ -52,6 +53,20 @@ impl Open {
             .map(IntoMessage::into_message)
             .collect::<Result<_, _>>()?;
         Ok(on_open!(self, tx => outbox.publish_all(tx, messages).await?))
+    }
+
+    /// Records in it that the local work of a half message is done.
+    pub async fn record(&mut self, backend: &Backend, id: MessageId) -> Result<(), LocalRecordError> {
+        match (self, backend) {
+            (Self::Postgres(tx), Backend::Postgres(pool)) => {
+                SqlLocalRecord::new(pool.clone()).record(tx, id).await
+            }
+            (Self::MySql(tx), Backend::MySql(pool)) => SqlLocalRecord::new(pool.clone()).record(tx, id).await,
+            (Self::Sqlite(tx), Backend::Sqlite(pool)) => {
+                SqlLocalRecord::new(pool.clone()).record(tx, id).await
+            }
+            _ => panic!("the transaction is of another database"),
+        }
     }
 
     /// Commits.

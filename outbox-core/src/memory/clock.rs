@@ -38,6 +38,11 @@ impl Clock {
         )
     }
 
+    /// The time of day at a moment of this clock.
+    pub(super) fn time(&self, at: Instant) -> SystemTime {
+        self.time_of_day + at.saturating_duration_since(self.base)
+    }
+
     pub(super) fn place(&self, start: Start) -> Place {
         match start {
             Start::Beginning => Place::Beginning,

@@ -13,6 +13,7 @@
 //! * **Dead letters** are kept per group with their error, and can be put back to their old places.
 //! * A group can be [moved](MemoryQueue::seek) to another place, [paused](MemoryQueue::pause) and
 //!   [listed](MemoryQueue::groups).
+//! * **Half messages** are invisible until they are [committed](MemoryQueue::half_messages).
 //! * A message is let go when every group has finished it, or later, if a
 //!   [`retention`](MemoryQueueBuilder::retention) says so. What is kept is **bounded**: a full queue refuses to take
 //!   more, and never drops what a group has still to handle.
@@ -51,6 +52,7 @@ mod error;
 mod group;
 mod groups;
 mod growth;
+mod half;
 mod publisher;
 mod queue;
 mod state;

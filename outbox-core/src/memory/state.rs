@@ -13,6 +13,7 @@ use super::config::{MAX_QUEUES, Settings};
 use super::error::MemoryError;
 use super::group::{Group, MemberId, Outcome, Taken};
 use super::groups::unknown;
+use super::half::HalfTable;
 use super::queue::later;
 use super::topic::Topic;
 use crate::group::QueueName;
@@ -75,6 +76,7 @@ impl Shared {
 pub(super) struct State {
     pub(super) topics: HashMap<Arc<str>, Topic>,
     pub(super) groups: HashMap<Arc<str>, Group>,
+    pub(super) half: HalfTable,
     pub(super) closed: bool,
     retention: Duration,
     next_member: MemberId,

@@ -8,7 +8,10 @@ use super::failures::{KeyId, decide, stored_error};
 use super::plan::{HOLDS_EVERY, WRITERS_EVERY};
 use super::run::{Connection, RelayLoop};
 use super::statements::{Answer, Answered, Statement};
-use super::store::{DueCursor, Failure, FailureAction, Holds, Page, ParkedRow, Row, ShardSet, StoreError};
+use super::store::{
+    Awaiting, DueCursor, Failure, FailureAction, Holds, Page, ParkedRow, Row, ShardSet, StoreError,
+};
+use crate::confirmation::Confirm;
 use crate::message::Message;
 use crate::publisher::{PublishError, PublishErrorKind};
 use crate::scheduler::Offer;
@@ -79,6 +82,7 @@ impl RelayLoop {
                 self.holds(shards, limit, holds, now)
             }
             (Statement::Delivered(ids), _) => ids.into_iter().for_each(|id| self.scheduler.forget(id)),
+            (Statement::Awaiting(rows), _) => rows.iter().for_each(|row| self.scheduler.forget(row.id)),
             (Statement::Failed(failures), Answer::Touched(touched)) => {
                 for failure in failures {
                     let there = touched.contains(&failure.id);
@@ -134,6 +138,10 @@ impl RelayLoop {
             Statement::Delivered(mut ids) => {
                 ids.append(&mut self.delivered);
                 self.delivered = ids;
+            }
+            Statement::Awaiting(mut rows) => {
+                rows.append(&mut self.awaiting);
+                self.awaiting = rows;
             }
             Statement::Failed(mut failures) => {
                 failures.append(&mut self.failed);
@@ -319,11 +327,9 @@ impl RelayLoop {
         if results.iter().all(Result::is_ok) {
             // By far the usual case.
             self.count_delivered(&messages, took);
-            for flight in &flights {
-                self.scheduler.delivered(flight.id);
-                self.delivery.answered(flight.id);
+            for (flight, message) in flights.iter().zip(&messages) {
+                self.taken(flight.id, message);
             }
-            self.delivered.extend(flights.iter().map(|flight| flight.id));
             return;
         }
         let was_open = self.delivery.breaker.is_open();
@@ -338,9 +344,7 @@ impl RelayLoop {
             } = flight;
             match result {
                 Ok(()) => {
-                    self.scheduler.delivered(id);
-                    self.delivery.answered(id);
-                    self.delivered.push(id);
+                    self.taken(id, &message);
                     taken.push(message);
                 }
                 Err(error) if error.kind() == PublishErrorKind::Unavailable => {
@@ -386,6 +390,32 @@ impl RelayLoop {
                 );
             }
             self.scheduler.put_back(again);
+        }
+    }
+
+    /// The queue has taken a message: its row goes, or waits for the confirmations that the message asks for. Its key goes
+    /// on either way.
+    fn taken(&mut self, id: i64, message: &Message) {
+        self.scheduler.delivered(id);
+        self.delivery.answered(id);
+        match Confirm::of(message.headers()) {
+            Ok(None) => self.delivered.push(id),
+            Ok(Some(confirm)) => self.awaiting.push(Awaiting { id, confirm }),
+            Err(error) => {
+                // Foreign code wrote it. It was delivered, and there is nothing to wait for.
+                self.delivered.push(id);
+                self.stats.malformed_confirms.add(1);
+                metrics::counter!("outbox_malformed_confirms_total", "topic" => message.topic().to_owned())
+                    .increment(1);
+                let cause: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    relay = self.config.name,
+                    message = %message.id(),
+                    topic = message.topic(),
+                    error = cause,
+                    "a message asks to be confirmed in a way that can't be understood; it was delivered, and nobody waits"
+                );
+            }
         }
     }
 

@@ -25,6 +25,6 @@ pub use run::Relay;
 pub use stats::{Counter, RelayStats};
 pub use stopped::{StopReason, Stopped};
 pub use store::{
-    DueCursor, Failure, FailureAction, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow,
-    RelayStore, Row, ShardSet, StoreError,
+    Awaiting, DueCursor, Failure, FailureAction, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page,
+    ParkedRow, RelayStore, Row, ShardSet, StoreError,
 };

@@ -9,6 +9,8 @@ use crate::shard::Shard;
 
 /// Most failures of one statement.
 const FAILURES_PER_STATEMENT: usize = 500;
+/// Most rows of one statement that are moved to wait for their confirmations: they are copied, payload and all.
+const AWAITING_PER_STATEMENT: usize = 500;
 /// How often the writers are asked after while the floor waits for them.
 pub(super) const WRITERS_EVERY: Duration = Duration::from_millis(100);
 /// How often holds, parked keys and rewinds are read.
@@ -31,8 +33,8 @@ impl RelayLoop {
             return Some(statement);
         }
         if self.stopping.is_some() {
-            if !self.delivered.is_empty() {
-                return Some(Statement::Delivered(std::mem::take(&mut self.delivered)));
+            if let Some(statement) = self.delivered() {
+                return Some(statement);
             }
             if self.delivery.in_flight() == 0 {
                 return Some(Statement::Leave);
@@ -44,6 +46,9 @@ impl RelayLoop {
         if self.delivered.len() >= self.config.settle_rows {
             let rest = self.delivered.split_off(self.config.settle_rows);
             return Some(Statement::Delivered(std::mem::replace(&mut self.delivered, rest)));
+        }
+        if self.awaiting.len() >= AWAITING_PER_STATEMENT {
+            return self.awaiting();
         }
         if self.stopping.is_some() {
             return None;
@@ -66,10 +71,25 @@ impl RelayLoop {
                 return Some(statement);
             }
         }
+        self.delivered()
+    }
+
+    /// The settlement of all that was delivered.
+    fn delivered(&mut self) -> Option<Statement> {
         if !self.delivered.is_empty() {
             return Some(Statement::Delivered(std::mem::take(&mut self.delivered)));
         }
-        None
+        self.awaiting()
+    }
+
+    fn awaiting(&mut self) -> Option<Statement> {
+        if self.awaiting.is_empty() {
+            return None;
+        }
+        let rest = self
+            .awaiting
+            .split_off(self.awaiting.len().min(AWAITING_PER_STATEMENT));
+        Some(Statement::Awaiting(std::mem::replace(&mut self.awaiting, rest)))
     }
 
     fn settlement(&mut self) -> Option<Statement> {
@@ -131,12 +151,14 @@ impl RelayLoop {
             retry_due || cohort.is_running() || cohort.next_at.is_none_or(|at| at <= now)
         })?;
         let excluded = self.scheduler.excluded_len();
+        // A new pass would read again what was delivered, and stand before its settlement.
+        if !self.cohorts.get_mut(index)?.is_running()
+            && let Some(statement) = self.delivered()
+        {
+            return Some(statement);
+        }
         let cohort = self.cohorts.get_mut(index)?;
         if !cohort.is_running() {
-            // A new pass would read again what was delivered, and stand before its settlement.
-            if !self.delivered.is_empty() {
-                return Some(Statement::Delivered(std::mem::take(&mut self.delivered)));
-            }
             let rewind = self
                 .scheduler
                 .rewinds()

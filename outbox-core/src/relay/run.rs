@@ -13,7 +13,7 @@ use super::shards::{Cohorts, Ownership};
 use super::statements::{Answered, Statement, run_statements};
 use super::stats::RelayStats;
 use super::stopped::{StopReason, Stopped};
-use super::store::{DueCursor, Failure, ParkedRow, RelayStore, ShardSet, StoreError};
+use super::store::{Awaiting, DueCursor, Failure, ParkedRow, RelayStore, ShardSet, StoreError};
 use crate::pacing::Pacer;
 use crate::publisher::Publisher;
 use crate::scheduler::KeyScheduler;
@@ -103,6 +103,7 @@ impl Relay {
             opened_once: false,
             errors_in_a_row: 0,
             delivered: Vec::new(),
+            awaiting: Vec::new(),
             failed: Vec::new(),
             malformed: HashSet::new(),
             parked: HashMap::new(),
@@ -165,6 +166,8 @@ pub(super) struct RelayLoop {
     pub(super) errors_in_a_row: u32,
     /// Outcomes to be settled.
     pub(super) delivered: Vec<i64>,
+    /// Of messages that ask to be confirmed.
+    pub(super) awaiting: Vec<Awaiting>,
     pub(super) failed: Vec<Failure>,
     /// Rows that are no messages and are being buried.
     pub(super) malformed: HashSet<i64>,
@@ -225,7 +228,8 @@ impl RelayLoop {
                 if now >= deadline && self.delivery.in_flight() > 0 {
                     abandoned += self.delivery.abandon().await;
                 }
-                let nothing_to_settle = self.delivered.is_empty() && self.failed.is_empty();
+                let nothing_to_settle =
+                    self.delivered.is_empty() && self.awaiting.is_empty() && self.failed.is_empty();
                 let disconnected =
                     matches!(self.connection, Connection::Closed { .. }) && !self.waiting_for_store;
                 if now >= deadline + SETTLE_GRACE
@@ -261,7 +265,7 @@ impl RelayLoop {
                 .map_or(StopReason::Asked, StopReason::Unusable),
             delivered: self.stats.delivered.get(),
             abandoned,
-            unsettled: self.delivered.len(),
+            unsettled: self.delivered.len() + self.awaiting.len(),
         }
     }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::store::{
-    Failure, Fetch, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, RelayStore, ShardSet, StoreError,
+    Awaiting, Failure, Fetch, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, RelayStore, ShardSet,
+    StoreError,
 };
 use crate::shard::Shard;
 
@@ -21,6 +22,7 @@ pub(super) enum Statement {
     Holds { shards: ShardSet, limit: usize },
     ClearRewinds(Vec<(Shard, i64)>),
     Delivered(Vec<i64>),
+    Awaiting(Vec<Awaiting>),
     Failed(Vec<Failure>),
     MoveParked(Vec<ParkedRow>),
 }
@@ -70,6 +72,7 @@ pub(super) async fn run_statements(
                 store.clear_rewinds(&relay, rewinds).await.map(|()| Answer::Done)
             }
             Statement::Delivered(ids) => store.delivered(ids, archive).await.map(|()| Answer::Done),
+            Statement::Awaiting(rows) => store.awaiting(rows, archive).await.map(|()| Answer::Done),
             Statement::Failed(failures) => store.failed(&relay, failures).await.map(Answer::Touched),
             Statement::MoveParked(rows) => store.move_parked(&relay, rows).await.map(Answer::Touched),
         };

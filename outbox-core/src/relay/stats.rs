@@ -16,6 +16,8 @@ pub struct RelayStats {
     /// Rows that only a full pass found, though their ids lay below the floor. Above 0, something
     /// hands out ids long before it commits (or has taken them from the sequence by itself).
     pub late: Counter,
+    /// Delivered messages that ask to be confirmed in a way that can't be understood: nothing waits for it.
+    pub malformed_confirms: Counter,
     /// Settlements that were refused because the shard belonged to another relay by then.
     pub fenced: Counter,
     /// Statements sent to the database.

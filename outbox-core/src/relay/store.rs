@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::confirmation::Confirm;
 use crate::message::{Message, MessageError};
 use crate::shard::Shard;
 
@@ -51,6 +52,11 @@ pub trait RelayStore: Send + 'static {
 
     /// Deletes delivered rows, or moves them to the archive. Rows that are gone already are no error.
     async fn delivered(&mut self, ids: &[i64], archive: bool) -> Result<(), StoreError>;
+
+    /// Moves delivered rows whose messages ask to be confirmed to where they wait for that, in one transaction, and
+    /// copies them to the archive if there is to be one. A row that is gone already, or that waits already, is no error.
+    /// Afterwards those go on that were confirmed before they were settled.
+    async fn awaiting(&mut self, rows: &[Awaiting], archive: bool) -> Result<(), StoreError>;
 
     /// Writes down failures, in one transaction that first checks each shard's owner and epoch. Returns
     /// the ids that were still there and whose epoch was right.
@@ -235,6 +241,15 @@ pub struct Holds {
     pub parked: Vec<(Shard, Arc<str>, Arc<str>)>,
     /// Ids from which a shard has to be read again.
     pub rewinds: Vec<(Shard, i64)>,
+}
+
+/// A delivered row whose message asks to be confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaiting {
+    /// The row.
+    pub id: i64,
+    /// What its message asks for.
+    pub confirm: Confirm,
 }
 
 /// One failed attempt, and what follows from it.

@@ -128,6 +128,7 @@ macro_rules! bound {
                 Arg::Text(value) => query.bind(value),
                 Arg::Flag(value) => query.bind(value),
                 Arg::Id(value) => query.bind(value),
+                Arg::Bytes(value) => query.bind(value),
             };
         }
         query

@@ -11,6 +11,7 @@
 //! * **Dead letters** are kept per group with their error, and can be put back to their old places.
 //! * A message that **kills its process** reports no failure. So deaths are counted, and from the second one over a queue
 //!   on its messages are handed out one by one, with the attempt counted before.
+//! * **Half messages** are invisible until they are committed; see [`SqlQueue::half_messages`].
 //! * **Retention** removes what is old *and* behind every group; see [`SqlQueue::purge`].
 //! * A topic can **grow**: each new queue takes over a part of one older queue's keys, and a group reads it only once it
 //!   has come to that point in the older one, so no key loses its order. (It is linear hashing: with twice the number of
@@ -48,8 +49,8 @@
 //! ```
 
 // In reading order: one queue as its owner sees it (`owned`), the task of a member (`member`), what it does with the
-// database (`members`, `load`, `read`, `settle`, `split`, `promote`), appending (`topics`, `append`, `publisher`), what
-// operators do (`groups`, `places`, `dead`, `retention`), and what differs between databases (`database`, `statement`).
+// database (`members`, `load`, `read`, `settle`, `split`, `promote`), appending (`topics`, `append`, `publisher`),
+// half messages (`half`), what operators do (`groups`, `places`, `dead`, `retention`), and what differs between databases (`database`, `statement`).
 mod append;
 mod backend;
 mod config;
@@ -57,6 +58,7 @@ mod database;
 pub(crate) mod dead;
 mod error;
 pub(crate) mod groups;
+mod half;
 mod load;
 mod member;
 mod members;
@@ -83,6 +85,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outbox_core::group::Start;
+use outbox_core::half::{HalfMessages, HalfStore};
 use outbox_core::{Limits, Message, MessageId};
 use sqlx::Pool;
 
@@ -90,6 +93,7 @@ pub use database::QueueDatabase;
 pub use dead::{GroupDeadFilter, GroupDeadLetter, Place};
 pub use error::QueueError;
 pub use groups::GroupInfo;
+pub use half::{LocalRecordError, SqlLocalRecord};
 pub use publisher::SqlPublisher;
 pub use retention::QueuePurged;
 pub use subscriber::SqlSubscriber;
@@ -107,6 +111,7 @@ use publisher::Appender;
 pub struct SqlQueue {
     backend: Arc<dyn QueueBackend>,
     appender: Arc<dyn Appender>,
+    half: Arc<dyn HalfStore>,
 }
 
 impl SqlQueue {
@@ -128,13 +133,20 @@ impl SqlQueue {
         let backend = Arc::new(Backend::new(pool, config));
         Self {
             backend: Arc::clone(&backend) as Arc<dyn QueueBackend>,
-            appender: backend,
+            appender: Arc::clone(&backend) as Arc<dyn Appender>,
+            half: backend,
         }
     }
 
     /// What a relay delivers to.
     pub fn publisher(&self) -> SqlPublisher {
         SqlPublisher::new(Arc::clone(&self.appender))
+    }
+
+    /// Half messages of this queue: prepared, and invisible to consumers until they are committed; see
+    /// [`outbox_core::half`]. One that is committed is appended by the same transaction that ends it.
+    pub fn half_messages(&self) -> HalfMessages {
+        HalfMessages::new(Arc::clone(&self.half))
     }
 
     /// Declares a topic with so many queues: the number of members of a group that can share it. Declaring it again with

@@ -8,7 +8,7 @@ use foldhash::HashMap;
 use outbox_core::{Capabilities, Due, Message, PublishError, Publisher};
 use sqlx::{Connection as _, Pool};
 
-use super::append::{Delayed, Router};
+use super::append::{Appended, Delayed, Router};
 use super::backend::Backend;
 use super::database::QueueDatabase;
 use super::error::QueueError;
@@ -18,7 +18,7 @@ use crate::sql_store::DueMicros;
 /// Most messages that one `publish` may bring.
 const MAX_BATCH: usize = 1_000;
 /// How often a batch is routed anew because a topic has grown in between.
-const ROUTE_ATTEMPTS: usize = 5;
+pub(super) const ROUTE_ATTEMPTS: usize = 5;
 /// The longest delay that any of the databases can keep.
 const MAX_DELAY: Duration = Duration::from_secs(1_000 * 365 * 86_400);
 
@@ -204,42 +204,76 @@ async fn append<DB: QueueDatabase>(
     topics: &HashMap<Arc<str>, Arc<Topic>>,
     batch: &[&Message],
 ) -> Result<bool, QueueError> {
-    let mut router = Router::default();
-    let mut appended = Vec::with_capacity(batch.len());
-    let mut delayed = Vec::new();
-    for message in batch {
-        let Some(topic) = topics.get(message.topic()) else {
-            continue;
-        };
-        let due = DueMicros::of(message.due())?;
-        if due.is_now() || is_past(message.due()) {
-            appended.extend(router.route(topic, message));
-        } else {
-            delayed.push(Delayed {
-                topic: topic.id,
-                due,
-                message,
-            });
-        }
-    }
-    let failed = || QueueError::database("appending");
-    if delayed.is_empty() && DB::APPENDS_ALONE {
+    let routed = Routed::of(topics, batch)?;
+    if routed.delayed.is_empty() && DB::APPENDS_ALONE {
+        let failed = || QueueError::database("appending");
         let mut connection = pool.acquire().await.map_err(failed())?;
-        return DB::append(&mut connection, &appended).await.map_err(failed());
+        return DB::append(&mut connection, &routed.appended)
+            .await
+            .map_err(failed());
     }
     let mut tx = DB::begin_own(pool).await?;
-    if !appended.is_empty() && !DB::append(&mut tx, &appended).await.map_err(failed())? {
+    if !routed.write::<DB>(&mut tx).await? {
         return Ok(false);
-    }
-    if !delayed.is_empty() {
-        DB::delay(&mut tx, &delayed).await.map_err(failed())?;
     }
     DB::commit(tx).await?;
     Ok(true)
 }
 
+/// A batch with each message's queue: what is due now, and what waits.
+pub(super) struct Routed<'a> {
+    appended: Vec<Appended<'a>>,
+    delayed: Vec<Delayed<'a>>,
+}
+
+impl<'a> Routed<'a> {
+    /// Messages of topics that are not in the list are left out.
+    pub(super) fn of(
+        topics: &HashMap<Arc<str>, Arc<Topic>>,
+        batch: &[&'a Message],
+    ) -> Result<Self, QueueError> {
+        let mut router = Router::default();
+        let mut routed = Self {
+            appended: Vec::with_capacity(batch.len()),
+            delayed: Vec::new(),
+        };
+        for &message in batch {
+            let Some(topic) = topics.get(message.topic()) else {
+                continue;
+            };
+            let due = DueMicros::of(message.due())?;
+            if due.is_now() || is_past(message.due()) {
+                routed.appended.extend(router.route(topic, message));
+            } else {
+                routed.delayed.push(Delayed {
+                    topic: topic.id,
+                    due,
+                    message,
+                });
+            }
+        }
+        Ok(routed)
+    }
+
+    /// Writes it in the caller's transaction. False when a topic has grown meanwhile; then the transaction must be rolled
+    /// back.
+    pub(super) async fn write<DB: QueueDatabase>(
+        &self,
+        connection: &mut DB::Connection,
+    ) -> Result<bool, QueueError> {
+        let failed = || QueueError::database("appending");
+        if !self.appended.is_empty() && !DB::append(connection, &self.appended).await.map_err(failed())? {
+            return Ok(false);
+        }
+        if !self.delayed.is_empty() {
+            DB::delay(connection, &self.delayed).await.map_err(failed())?;
+        }
+        Ok(true)
+    }
+}
+
 /// Counts what was appended, by topic: most batches are runs of one.
-fn count(batch: &[&Message]) {
+pub(super) fn count(batch: &[&Message]) {
     for run in batch.chunk_by(|a, b| Arc::ptr_eq(a.shared_topic(), b.shared_topic())) {
         if let Some(message) = run.first() {
             metrics::counter!("outbox_queue_appended_total", "topic" => Arc::clone(message.shared_topic()))

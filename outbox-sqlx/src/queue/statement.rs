@@ -41,6 +41,8 @@ pub enum Arg<'a> {
     Flag(bool),
     /// A message's id or NULL.
     Id(Option<Uuid>),
+    /// Bytes.
+    Bytes(&'a [u8]),
 }
 
 impl From<i64> for Arg<'_> {
@@ -88,6 +90,12 @@ impl From<Uuid> for Arg<'_> {
 impl From<Option<Uuid>> for Arg<'_> {
     fn from(value: Option<Uuid>) -> Self {
         Self::Id(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Arg<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
     }
 }
 

@@ -32,6 +32,7 @@ impl PurgeDatabase for Sqlite {
                 sql!("sqlite/purged_dead.sql"),
             ],
             Purge::Discarded => &[sql!("sqlite/purge_discarded.sql")],
+            Purge::Confirmations => &[sql!("sqlite/purge_confirmations.sql")],
             Purge::Audit => &[sql!("sqlite/purge_audit.sql")],
             Purge::GroupDead => {
                 return purge_group_dead(connection, keep, limit)

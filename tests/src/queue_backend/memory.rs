@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use outbox_core::group::Start;
+use outbox_core::half::HalfMessages;
 use outbox_core::memory::{MemoryError, MemoryQueue};
 use outbox_core::{MessageId, Publisher, Subscriber};
 
@@ -62,6 +63,10 @@ impl QueueBackend for MemoryBackend {
 
     fn publisher(&self) -> Arc<dyn Publisher> {
         Arc::new(self.queue.publisher())
+    }
+
+    fn half_messages(&self) -> HalfMessages {
+        self.queue.half_messages()
     }
 
     async fn declare(&self, topic: &str, queues: u32) -> Result<(), Refused> {

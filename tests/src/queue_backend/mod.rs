@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use async_trait::async_trait;
 use outbox_core::group::Start;
+use outbox_core::half::HalfMessages;
 use outbox_core::{Message, MessageId, Publisher, Subscriber};
 
 pub use memory::MemoryBackend;
@@ -133,6 +134,9 @@ pub trait QueueBackend: Send + Sync + 'static {
 
     /// Another publisher.
     fn publisher(&self) -> Arc<dyn Publisher>;
+
+    /// Its half messages.
+    fn half_messages(&self) -> HalfMessages;
 
     /// Declares a topic.
     async fn declare(&self, topic: &str, queues: u32) -> Result<(), Refused>;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use async_trait::async_trait;
 use outbox_core::group::Start;
+use outbox_core::half::HalfMessages;
 use outbox_core::{Limits, MessageId, Publisher, Subscriber};
 use outbox_sqlx::queue::{GroupDeadFilter, QueueError, SqlQueue};
 
@@ -70,6 +71,10 @@ impl QueueBackend for SqlBackend {
 
     fn publisher(&self) -> Arc<dyn Publisher> {
         Arc::new(self.queue.publisher())
+    }
+
+    fn half_messages(&self) -> HalfMessages {
+        self.queue.half_messages()
     }
 
     async fn declare(&self, topic: &str, queues: u32) -> Result<(), Refused> {

@@ -7,5 +7,7 @@ mod support;
 mod conformance;
 mod effect_once;
 mod faults;
+#[macro_use]
 mod queue_conformance;
+mod half;
 mod queue_faults;

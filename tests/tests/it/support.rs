@@ -107,6 +107,15 @@ impl World {
         consumer
     }
 
+    /// A producer of half messages in a process of its own, once it printed this line and stands still.
+    pub fn spawn_producer(&self, until: &str) -> (ChildProcess, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fault-producer"));
+        command.args(["--database", &self.url, "--stand-still", until]);
+        let mut producer = ChildProcess::spawn(command).unwrap();
+        let line = producer.line_where(SOON, |line| line.starts_with(until)).unwrap();
+        (producer, line)
+    }
+
     /// What a group has handled.
     pub fn journal_of(&self, group: &str) -> Journal {
         Journal::open(&self.scratch.path().join(group)).unwrap()

@@ -4,7 +4,7 @@
 //! line in `support`.
 
 #[macro_use]
-mod support;
+pub mod support;
 
 mod dead;
 mod delay;

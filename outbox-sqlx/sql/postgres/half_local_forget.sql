@@ -1,0 +1,3 @@
+-- Forgets these ($1, a JSON list of ids in hex). Safe: the caller says from which age on nobody asks any more.
+DELETE FROM outbox_half_local
+ WHERE message_id IN (SELECT value::uuid FROM json_array_elements_text($1::text::json))

@@ -3,20 +3,13 @@
 //! In the transaction of a first one, so that it goes out exactly when the effect is committed; and for every duplicate
 //! again, before the ack, because the sender may have missed the one before.
 
+use outbox_core::confirmation::confirmation_of;
 use outbox_core::{Enqueue, Message, Order};
 use transaction_scope::{OpenScope, ScopedTransaction};
 
 use super::IdempotentConsumer;
 use super::failure::{Failure, enqueue_failed};
 use crate::database::LedgerDatabase;
-
-/// The confirmation that a message asks this group for; `None` when it asks for none.
-pub(super) type ConfirmationOf = fn(&Message, &str) -> Option<Message>;
-
-/// STAND-IN for `outbox_core::confirmation::confirmation_of`: no message asks yet.
-pub(super) fn confirmation_of(_: &Message, _: &str) -> Option<Message> {
-    None
-}
 
 impl<DB, O, H> IdempotentConsumer<DB, O, H>
 where
@@ -27,7 +20,7 @@ where
     fn confirmations(&self, messages: &[&Message]) -> Vec<Message> {
         messages
             .iter()
-            .filter_map(|message| (self.confirmation_of)(message, &self.group))
+            .filter_map(|message| confirmation_of(message, &self.group))
             .collect()
     }
 

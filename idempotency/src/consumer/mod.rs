@@ -63,6 +63,9 @@
 //! # }
 //! ```
 //!
+//! A message that asks for a confirmation ([`outbox_core::Confirm`]) gets one from its first handling, as an outbox row of the
+//! handler's transaction, and again from every duplicate, before its ack. It needs an outbox for that.
+//!
 //! [`IdempotentConsumer`] is a [`BatchHandler`](outbox_core::consumer::BatchHandler) too: many messages, claimed by one
 //! statement and handled in one transaction. A batch that fails is handled message by message.
 
@@ -88,7 +91,6 @@ use crate::database::LedgerDatabase;
 use crate::error::IdempotencyError;
 use crate::guard::Idempotency;
 use crate::ledger::name::check_scope;
-use confirm::ConfirmationOf;
 pub use handler::IdempotentHandler;
 pub use no_outbox::{NoOutbox, NoOutboxError};
 
@@ -105,7 +107,6 @@ pub struct IdempotentConsumer<DB: LedgerDatabase, O, H> {
     group: Arc<str>,
     outbox: O,
     handler: H,
-    confirmation_of: ConfirmationOf,
 }
 
 impl<DB: LedgerDatabase> Idempotency<DB> {
@@ -131,7 +132,6 @@ impl<DB: LedgerDatabase> Idempotency<DB> {
             group,
             outbox,
             handler,
-            confirmation_of: confirm::confirmation_of,
         })
     }
 }

@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use outbox_core::consumer::{BatchHandler, HandleError, Handler};
-use outbox_core::{Acknowledge, Delivery, Message, ReceiveError};
+use outbox_core::{Acknowledge, Confirm, Delivery, Message, ReceiveError};
 use outbox_sqlx::Outbox;
 use sqlx::Sqlite;
 use transaction_scope::ScopedTransaction;
@@ -20,7 +21,7 @@ impl Acknowledge for Unheard {
     async fn ack(self: Box<Self>) -> Result<(), ReceiveError> {
         Ok(())
     }
-    async fn retry(self: Box<Self>, _: std::time::Duration, _: &str) -> Result<(), ReceiveError> {
+    async fn retry(self: Box<Self>, _: Duration, _: &str) -> Result<(), ReceiveError> {
         Ok(())
     }
     async fn dead(self: Box<Self>, _: &str) -> Result<(), ReceiveError> {
@@ -53,17 +54,6 @@ impl IdempotentHandler<Sqlite, Outbox> for Failing {
     }
 }
 
-/// Asked for by every message whose key is "asks".
-fn always(message: &Message, group: &str) -> Option<Message> {
-    let asks = message.key() == Some("asks");
-    asks.then(|| {
-        Message::builder("confirmed")
-            .key(group)
-            .payload(message.id().to_string(), "text/plain")
-            .build_unchecked()
-    })
-}
-
 /// In the transaction of the effect; again for each duplicate, whoever finds it; and none for what failed.
 #[tokio::test]
 async fn every_decision_that_it_is_done_is_confirmed() {
@@ -76,20 +66,24 @@ async fn every_decision_that_it_is_done_is_confirmed() {
             builder = builder.lock(std::sync::Arc::new(lock));
         }
         let guard = builder.build().await.unwrap();
-        let mut consumer = guard
+        let consumer = guard
             .consumer("group", Outbox::new(), Failing(AtomicU32::new(1)))
             .unwrap();
-        consumer.confirmation_of = always;
         let confirmed = async || -> i64 {
-            sqlx::query_scalar(
-                "SELECT count(*) FROM outbox WHERE topic = 'confirmed' AND message_key = 'group'",
-            )
-            .fetch_one(&pool)
-            .await
-            .unwrap()
+            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE topic = 'confirmed'")
+                .fetch_one(&pool)
+                .await
+                .unwrap()
         };
-        let message = |key| Message::builder("t").key(key).build().unwrap();
-        let (asks, silent) = (message("asks"), message("silent"));
+        let asking = |group: &str| {
+            let confirm = Confirm::by([group], Duration::from_secs(60)).to("confirmed");
+            Message::builder("t")
+                .confirm_by(confirm)
+                .unwrap()
+                .build()
+                .unwrap()
+        };
+        let (asks, silent) = (asking("group"), asking("other-group"));
         consumer.handle(&deliver(&asks)).await.unwrap_err();
         assert_eq!(confirmed().await, 0);
         for expected in 1..4 {
@@ -98,7 +92,7 @@ async fn every_decision_that_it_is_done_is_confirmed() {
             assert_eq!(confirmed().await, expected);
         }
         // A duplicate beside a first one, then two duplicates.
-        let other = message("asks");
+        let other = asking("group");
         for expected in [5, 7] {
             let batch = [&asks, &other, &silent].map(deliver);
             consumer.handle_batch(&batch).await.unwrap();

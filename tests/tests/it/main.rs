@@ -4,6 +4,7 @@
 #[macro_use]
 mod support;
 
+mod confirmation;
 mod conformance;
 mod effect_once;
 mod faults;

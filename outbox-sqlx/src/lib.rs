@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`Outbox`] publishes messages inside the application's own transactions, through
 //! [`SqlStore`]; [`migrate`] and [`check_schema`] make and check the tables; the relay stores are what a relay reads
-//! and settles in; [`dead`] is for operators.
+//! and settles in; [`confirmations`] are what consumers say back; [`dead`] is for operators.
 //!
 //! Features: `postgres`, `mysql` (MySQL and MariaDB), `sqlite`, `maintenance`. A program needs one of the databases; a library that is generic over
 //! [`OutboxDatabase`] needs none and leaves the choice to the program.
@@ -27,6 +27,8 @@ mod schema;
 mod sql_store;
 mod stored_row;
 
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
+pub mod confirmations;
 pub mod dead;
 pub mod maintenance;
 #[cfg(feature = "mysql")]

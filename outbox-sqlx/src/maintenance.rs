@@ -21,18 +21,20 @@ pub struct Retention {
     dead: Duration,
     discarded: Duration,
     queue: Duration,
+    confirmations: Duration,
     batch: u32,
 }
 
 impl Retention {
     /// Delivered messages 7 days (where the relay archives them at all), dead letters 30 days, notes of
     /// discarded messages 90 days, messages of the durable queue that every group has gone past 7 days (from when they were
-    /// appended; a topic may have a retention of its own); 1,000 rows at a time.
+    /// appended; a topic may have a retention of its own), confirmations 30 days; 1,000 rows at a time.
     pub const DEFAULT: Self = Self {
         archive: Duration::from_secs(7 * 86_400),
         dead: Duration::from_secs(30 * 86_400),
         discarded: Duration::from_secs(90 * 86_400),
         queue: Duration::from_secs(7 * 86_400),
+        confirmations: Duration::from_secs(30 * 86_400),
         batch: 1_000,
     };
 
@@ -65,6 +67,14 @@ impl Retention {
         self
     }
 
+    /// How long confirmations are kept; those of a message that still waits or is dead stay until it is settled. Default:
+    /// 30 days.
+    #[must_use]
+    pub const fn confirmations(mut self, keep: Duration) -> Self {
+        self.confirmations = keep;
+        self
+    }
+
     /// Most rows of one transaction. Default: 1,000; 0 counts as 1.
     #[must_use]
     pub const fn batch(mut self, rows: u32) -> Self {
@@ -91,6 +101,8 @@ pub struct Purged {
     pub discarded: u64,
     /// Messages of the durable queue, where [`Maintenance`] was given one.
     pub queue: u64,
+    /// Confirmations.
+    pub confirmations: u64,
     /// Nothing was done, because another process was at it.
     pub elsewhere: bool,
 }
@@ -98,7 +110,7 @@ pub struct Purged {
 impl Purged {
     /// All together.
     pub fn total(&self) -> u64 {
-        self.archive + self.dead + self.discarded + self.queue
+        self.archive + self.dead + self.discarded + self.queue + self.confirmations
     }
 }
 
@@ -119,11 +131,17 @@ pub async fn purge<DB: OutboxDatabase>(
         purged.elsewhere = true;
         return Ok(purged);
     };
-    for table in [Purge::Archive, Purge::Dead, Purge::Discarded] {
+    for table in [
+        Purge::Archive,
+        Purge::Dead,
+        Purge::Discarded,
+        Purge::Confirmations,
+    ] {
         let keep = match table {
             Purge::Archive => retention.archive,
             Purge::Dead => retention.dead,
             Purge::Discarded => retention.discarded,
+            Purge::Confirmations => retention.confirmations,
         };
         let keep = i64::try_from(keep.as_micros()).map_or(LONGEST, |keep| keep.min(LONGEST));
         loop {
@@ -148,5 +166,6 @@ fn count_of(purged: &mut Purged, table: Purge) -> &mut u64 {
         Purge::Archive => &mut purged.archive,
         Purge::Dead => &mut purged.dead,
         Purge::Discarded => &mut purged.discarded,
+        Purge::Confirmations => &mut purged.confirmations,
     }
 }

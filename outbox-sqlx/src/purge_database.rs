@@ -16,6 +16,8 @@ pub enum Purge {
     Dead,
     /// Notes of discarded messages.
     Discarded,
+    /// Confirmations of messages that are settled.
+    Confirmations,
 }
 
 /// The statements behind `maintenance`.

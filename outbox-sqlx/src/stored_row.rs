@@ -155,7 +155,7 @@ fn message_id(bytes: &[u8], problem: &mut Option<MessageError>) -> MessageId {
 }
 
 /// A stored time; one that the system's clock can't show counts as the epoch.
-fn time(micros: i64) -> SystemTime {
+pub(crate) fn time(micros: i64) -> SystemTime {
     let distance = Duration::from_micros(micros.unsigned_abs());
     let time = if micros < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(distance)

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use outbox_core::Shard;
 use outbox_core::relay::{
-    Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, RelayStore, ShardSet,
-    StoreError,
+    Awaiting, Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, RelayStore,
+    ShardSet, StoreError,
 };
 use tokio::sync::watch;
 
@@ -173,6 +173,17 @@ impl RelayStore for MeteredStore {
         self.meter
             .settled
             .send_modify(|settled| *settled += ids.len() as u64);
+        Ok(())
+    }
+
+    async fn awaiting(&mut self, rows: &[Awaiting], archive: bool) -> Result<(), StoreError> {
+        let begun = clock::now();
+        self.inner.awaiting(rows, archive).await?;
+        let now = self.meter.note("await", begun);
+        self.meter.with(|state| state.settled_at = now);
+        self.meter
+            .settled
+            .send_modify(|settled| *settled += rows.len() as u64);
         Ok(())
     }
 

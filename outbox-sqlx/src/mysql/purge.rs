@@ -1,5 +1,5 @@
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Executor as _, MySql, MySqlConnection, MySqlPool};
+use sqlx::{Connection as _, Executor as _, MySql, MySqlConnection, MySqlPool, Row as _};
 
 use super::BEGIN_OWN;
 use super::numbered::query;
@@ -37,6 +37,11 @@ impl PurgeDatabase for MySql {
             Purge::Archive => &[sql!("mysql/purge_archive.sql")],
             Purge::Dead => &[sql!("mysql/purge_dead.sql"), sql!("mysql/purged_dead.sql")],
             Purge::Discarded => &[sql!("mysql/purge_discarded.sql")],
+            Purge::Confirmations => {
+                return purge_confirmations(connection, keep, limit)
+                    .await
+                    .map_err(OutboxError::database("purging confirmations"));
+            }
         };
         purge(connection, statements, keep, limit)
             .await
@@ -60,4 +65,20 @@ async fn purge(
     }
     tx.commit().await?;
     Ok(rows)
+}
+
+/// What is looked for is looked for first, because a DELETE locks all that its subqueries read.
+async fn purge_confirmations(connection: &mut MySqlConnection, keep: i64, limit: u32) -> sqlx::Result<u64> {
+    let mut tx = connection.begin_with(BEGIN_OWN).await?;
+    let rows = query!(sql!("mysql/purge_confirmations.sql"), keep, limit)
+        .fetch_all(&mut *tx)
+        .await?;
+    for row in &rows {
+        let (message_id, group): (uuid::Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
+        query!(sql!("mysql/purged_confirmation.sql"), message_id, &group)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(rows.len() as u64)
 }

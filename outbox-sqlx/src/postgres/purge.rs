@@ -31,6 +31,7 @@ impl PurgeDatabase for Postgres {
         let sql = match table {
             Purge::Archive => sql!("postgres/purge_archive.sql"),
             Purge::Discarded => sql!("postgres/purge_discarded.sql"),
+            Purge::Confirmations => sql!("postgres/purge_confirmations.sql"),
             Purge::Dead => {
                 let count: i64 = sqlx::query_scalar(sql!("postgres/purge_dead.sql"))
                     .bind(keep)

@@ -74,7 +74,7 @@ mod settle;
 mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod statement;
+pub(crate) mod statement;
 mod subscriber;
 mod topics;
 

@@ -7,12 +7,12 @@ use super::database::QueueDatabase;
 #[derive(Debug, Clone, Copy)]
 pub struct Statement {
     #[cfg(feature = "postgres")]
-    pub(super) postgres: &'static str,
+    pub(crate) postgres: &'static str,
     #[cfg(feature = "sqlite")]
-    pub(super) sqlite: &'static str,
+    pub(crate) sqlite: &'static str,
     /// Perhaps several statements, of which the last one answers.
     #[cfg(feature = "mysql")]
-    pub(super) mysql: &'static str,
+    pub(crate) mysql: &'static str,
 }
 
 /// The [`Statement`] of this name.
@@ -28,7 +28,7 @@ macro_rules! statement {
         }
     };
 }
-pub(super) use statement;
+pub(crate) use statement;
 
 /// A parameter of a statement.
 #[derive(Debug, Clone, Copy)]
@@ -89,37 +89,37 @@ impl From<Uuid> for Arg<'_> {
 macro_rules! args {
     ($($arg:expr),* $(,)?) => { &[$($crate::queue::statement::Arg::from($arg)),*] };
 }
-pub(super) use args;
+pub(crate) use args;
 
 /// A row of an answer. Its columns are read by position, as the statement lists them.
-pub struct Cells<DB: QueueDatabase>(pub(super) DB::Row);
+pub struct Cells<DB: QueueDatabase>(pub(crate) DB::Row);
 
 impl<DB: QueueDatabase> Cells<DB> {
-    pub(super) fn maybe_int(&self, column: usize) -> sqlx::Result<Option<i64>> {
+    pub(crate) fn maybe_int(&self, column: usize) -> sqlx::Result<Option<i64>> {
         DB::int(&self.0, column)
     }
 
-    pub(super) fn int(&self, column: usize) -> sqlx::Result<i64> {
+    pub(crate) fn int(&self, column: usize) -> sqlx::Result<i64> {
         self.maybe_int(column)?.ok_or_else(|| self.null(column))
     }
 
-    pub(super) fn maybe_text(&self, column: usize) -> sqlx::Result<Option<String>> {
+    pub(crate) fn maybe_text(&self, column: usize) -> sqlx::Result<Option<String>> {
         DB::text(&self.0, column)
     }
 
-    pub(super) fn text(&self, column: usize) -> sqlx::Result<String> {
+    pub(crate) fn text(&self, column: usize) -> sqlx::Result<String> {
         self.maybe_text(column)?.ok_or_else(|| self.null(column))
     }
 
-    pub(super) fn flag(&self, column: usize) -> sqlx::Result<bool> {
+    pub(crate) fn flag(&self, column: usize) -> sqlx::Result<bool> {
         DB::flag(&self.0, column)
     }
 
-    pub(super) fn id(&self, column: usize) -> sqlx::Result<Uuid> {
+    pub(crate) fn id(&self, column: usize) -> sqlx::Result<Uuid> {
         DB::id(&self.0, column)
     }
 
-    pub(super) fn bytes(&self, column: usize) -> sqlx::Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, column: usize) -> sqlx::Result<Vec<u8>> {
         DB::bytes(&self.0, column)
     }
 

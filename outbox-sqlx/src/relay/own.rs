@@ -155,6 +155,14 @@ macro_rules! own_relay_store {
                 $crate::relay::own::call!(self, connection => settle::delivered(connection, ids, archive))
             }
 
+            async fn awaiting(
+                &mut self,
+                rows: &[outbox_core::relay::Awaiting],
+                archive: bool,
+            ) -> Result<(), outbox_core::relay::StoreError> {
+                $crate::relay::own::call!(self, connection => settle::awaiting(connection, rows, archive))
+            }
+
             async fn failed(
                 &mut self,
                 relay: &str,

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use outbox_core::Shard;
 use outbox_core::relay::{Failure, FailureAction};
+use outbox_core::{Confirm, Shard};
 
 use super::micros;
 
@@ -119,4 +119,30 @@ pub(super) fn json_burials(burials: &Burials<'_>) -> String {
         })
         .collect();
     serde_json::json!(rows).to_string()
+}
+
+/// As `[[id, groups, at least, microseconds to the deadline, most resends, resends, since], …]`, where the groups are a
+/// JSON array in a text.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) fn json_awaiting(rows: &[outbox_core::relay::Awaiting]) -> String {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|outbox_core::relay::Awaiting { id, confirm }| {
+            (
+                id,
+                json_groups(confirm),
+                confirm.needed(),
+                micros(confirm.within()),
+                confirm.max_resends(),
+                confirm.resent(),
+                confirm.since(),
+            )
+        })
+        .collect();
+    serde_json::json!(rows).to_string()
+}
+
+/// The groups that are asked, as they are stored.
+pub(super) fn json_groups(confirm: &Confirm) -> String {
+    serde_json::json!(confirm.groups()).to_string()
 }

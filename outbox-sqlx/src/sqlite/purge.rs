@@ -27,6 +27,7 @@ impl PurgeDatabase for Sqlite {
             Purge::Archive => &[sql!("sqlite/purge_archive.sql")],
             Purge::Dead => &[sql!("sqlite/purge_dead.sql"), sql!("sqlite/purged_dead.sql")],
             Purge::Discarded => &[sql!("sqlite/purge_discarded.sql")],
+            Purge::Confirmations => &[sql!("sqlite/purge_confirmations.sql")],
         };
         purge(connection, statements, keep, limit)
             .await

@@ -1,20 +1,22 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use outbox_core::Shard;
-use outbox_core::relay::{Failure, ParkedRow};
-use sqlx::Connection as _;
+use outbox_core::relay::{Awaiting, Failure, ParkedRow};
 use sqlx::mysql::MySqlConnection;
+use sqlx::{Connection as _, MySql};
 
 use super::lease::shard;
 use crate::cells::integer;
+use crate::confirmations::settled;
 use crate::mysql::BEGIN_OWN;
 use crate::mysql::numbered::query;
 use crate::relay::error::Trouble;
-use crate::relay::settlement::{Settlement, json, json_burials, json_holds};
+use crate::relay::settlement::{Settlement, json, json_awaiting, json_burials, json_holds};
 use transaction_scope::sql;
 
 const DELIVERED: &str = sql!("mysql/relay_delivered.sql");
 const ARCHIVE: &str = sql!("mysql/relay_archive.sql");
+const AWAIT: &str = sql!("mysql/relay_await.sql");
 const LOCK_SHARDS: &str = sql!("mysql/relay_lock_shards.sql");
 const LOCK_ROWS: &str = sql!("mysql/relay_lock_rows.sql");
 const HOLD: &str = sql!("mysql/relay_hold.sql");
@@ -39,6 +41,29 @@ pub(super) async fn delivered(
     remove(&mut transaction, ids).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+pub(super) async fn awaiting(
+    connection: &mut MySqlConnection,
+    rows: &[Awaiting],
+    archive: bool,
+) -> Result<(), Trouble> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let mut transaction = connection.begin_with(BEGIN_OWN).await?;
+    // Of two settlers one waits here, and then finds nothing to copy.
+    ids_of(&mut transaction, LOCK_ROWS, &ids).await?;
+    if archive {
+        query!(ARCHIVE, json(&ids)).execute(&mut *transaction).await?;
+    }
+    query!(AWAIT, json_awaiting(rows))
+        .execute(&mut *transaction)
+        .await?;
+    remove(&mut transaction, &ids).await?;
+    transaction.commit().await?;
+    Ok(settled::<MySql>(connection, &ids).await?)
 }
 
 async fn remove(connection: &mut MySqlConnection, ids: &[i64]) -> Result<(), Trouble> {

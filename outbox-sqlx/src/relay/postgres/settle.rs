@@ -1,18 +1,20 @@
 use std::collections::{HashMap, HashSet};
 
-use outbox_core::Shard;
-use outbox_core::relay::{Failure, ParkedRow};
+use outbox_core::relay::{Awaiting, Failure, ParkedRow};
+use outbox_core::{Confirm, Shard};
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Row as _};
+use sqlx::{Connection as _, Postgres, Row as _};
 
 use super::session::BEGIN_DURABLE;
-use crate::relay::count;
+use crate::confirmations::settled;
 use crate::relay::error::Trouble;
-use crate::relay::settlement::Settlement;
+use crate::relay::settlement::{Settlement, json_groups};
+use crate::relay::{count, micros};
 
 const DELIVERED: &str = include_str!("../../../sql/postgres/relay_delivered.sql");
 const DELIVERED_RANGE: &str = include_str!("../../../sql/postgres/relay_delivered_range.sql");
 const ARCHIVE: &str = include_str!("../../../sql/postgres/relay_archive.sql");
+const AWAIT: &str = include_str!("../../../sql/postgres/relay_await.sql");
 const LOCK_SHARDS: &str = include_str!("../../../sql/postgres/relay_lock_shards.sql");
 const HOLD: &str = include_str!("../../../sql/postgres/relay_hold.sql");
 const BURY: &str = include_str!("../../../sql/postgres/relay_bury.sql");
@@ -33,6 +35,49 @@ pub(super) async fn delivered(
     };
     query.execute(connection).await?;
     Ok(())
+}
+
+/// Moves rows that wait for confirmations. Not durable in itself, as deletes of delivered rows are: if a crash of the server
+/// undoes it, the row is in the outbox and is delivered again.
+pub(super) async fn awaiting(
+    connection: &mut PgConnection,
+    rows: &[Awaiting],
+    archive: bool,
+) -> Result<(), Trouble> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let small = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let confirms = || rows.iter().map(|row| &row.confirm);
+    sqlx::query(AWAIT)
+        .bind(&ids)
+        .bind(confirms().map(json_groups).collect::<Vec<_>>())
+        .bind(
+            confirms()
+                .map(|confirm| i32::try_from(confirm.needed()).unwrap_or(i32::MAX))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            confirms()
+                .map(|confirm| micros(confirm.within()))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            confirms()
+                .map(|confirm| small(confirm.max_resends()))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            confirms()
+                .map(|confirm| small(confirm.resent()))
+                .collect::<Vec<_>>(),
+        )
+        .bind(confirms().map(Confirm::since).collect::<Vec<_>>())
+        .bind(archive)
+        .execute(&mut *connection)
+        .await?;
+    Ok(settled::<Postgres>(connection, &ids).await?)
 }
 
 pub(super) async fn failed(

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use outbox_core::Shard;
 use outbox_core::relay::{
-    Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, RelayStore, ShardSet,
-    StoreError,
+    Awaiting, Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, RelayStore,
+    ShardSet, StoreError,
 };
 use sqlx::Row as _;
 use sqlx::pool::PoolConnection;
@@ -137,6 +137,11 @@ impl RelayStore for SqliteRelayStore {
     async fn delivered(&mut self, ids: &[i64], archive: bool) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         Ok(settle::delivered(&mut connection, ids, archive).await?)
+    }
+
+    async fn awaiting(&mut self, rows: &[Awaiting], archive: bool) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        Ok(settle::awaiting(&mut connection, rows, archive).await?)
     }
 
     async fn failed(&mut self, relay: &str, failures: &[Failure]) -> Result<HashSet<i64>, StoreError> {

@@ -1,16 +1,18 @@
 use std::collections::{HashMap, HashSet};
 
 use outbox_core::Shard;
-use outbox_core::relay::{Failure, ParkedRow};
+use outbox_core::relay::{Awaiting, Failure, ParkedRow};
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, Row as _};
+use sqlx::{Connection as _, Row as _, Sqlite};
 
 use super::{BEGIN, now};
+use crate::confirmations::settled;
 use crate::relay::error::Trouble;
-use crate::relay::settlement::{Settlement, json, json_burials, json_holds};
+use crate::relay::settlement::{Settlement, json, json_awaiting, json_burials, json_holds};
 
 const DELIVERED: &str = include_str!("../../../sql/sqlite/relay_delivered.sql");
 const ARCHIVE: &str = include_str!("../../../sql/sqlite/relay_archive.sql");
+const AWAIT: &str = include_str!("../../../sql/sqlite/relay_await.sql");
 const OWNED_SHARDS: &str = include_str!("../../../sql/sqlite/relay_owned_shards.sql");
 const HOLD: &str = include_str!("../../../sql/sqlite/relay_hold.sql");
 const BURY: &str = include_str!("../../../sql/sqlite/relay_bury.sql");
@@ -45,6 +47,37 @@ pub(super) async fn delivered(
         .await?;
     transaction.commit().await?;
     Ok(())
+}
+
+pub(super) async fn awaiting(
+    connection: &mut SqliteConnection,
+    rows: &[Awaiting],
+    archive: bool,
+) -> Result<(), Trouble> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let list = json(&ids);
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    if archive {
+        sqlx::query(ARCHIVE)
+            .bind(&list)
+            .bind(now())
+            .execute(&mut *transaction)
+            .await?;
+    }
+    sqlx::query(AWAIT)
+        .bind(json_awaiting(rows))
+        .bind(now())
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(DELIVERED)
+        .bind(&list)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(settled::<Sqlite>(connection, &ids).await?)
 }
 
 pub(super) async fn failed(

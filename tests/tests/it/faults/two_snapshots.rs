@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use outbox_core::Shard;
 use outbox_core::relay::{
-    Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, Relay, RelayConfig,
-    RelayStore, ShardSet, StoreError,
+    Awaiting, Failure, Fetch, FloorRule, Holds, LeaseGrant, LeaseRequest, Page, ParkedRow, Relay,
+    RelayConfig, RelayStore, ShardSet, StoreError,
 };
 use outbox_sqlx::Outbox;
 use outbox_tests::{Open, RecordingSink};
@@ -64,6 +64,9 @@ impl RelayStore for Pausing {
     }
     async fn delivered(&mut self, ids: &[i64], archive: bool) -> Result<(), StoreError> {
         self.inner.delivered(ids, archive).await
+    }
+    async fn awaiting(&mut self, rows: &[Awaiting], archive: bool) -> Result<(), StoreError> {
+        self.inner.awaiting(rows, archive).await
     }
     async fn failed(&mut self, relay: &str, failures: &[Failure]) -> Result<HashSet<i64>, StoreError> {
         self.inner.failed(relay, failures).await

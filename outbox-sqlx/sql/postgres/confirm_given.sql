@@ -1,0 +1,6 @@
+-- Who has confirmed message $1. Safe: reads only, at most $2.
+SELECT group_name, (extract(epoch FROM confirmed_at) * 1000000)::bigint
+  FROM outbox_confirmation
+ WHERE message_id = $1
+ ORDER BY confirmed_at, group_name
+ LIMIT $2

@@ -1,0 +1,6 @@
+-- Messages whose deadline has passed, the oldest first. Safe: reads only, at most $1; each is looked at again under its lock.
+SELECT id, (CASE WHEN shard BETWEEN 0 AND 63 THEN shard ELSE 0 END)::bigint
+  FROM outbox_awaiting
+ WHERE deadline_at <= now()
+ ORDER BY deadline_at
+ LIMIT $1

@@ -1,0 +1,2 @@
+-- What was given up for want of confirmations under message id $1. Safe: reads only.
+SELECT id, headers FROM outbox_dead WHERE message_id = $1 AND reason = 'unconfirmed' ORDER BY id

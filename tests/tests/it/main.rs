@@ -4,6 +4,7 @@
 #[macro_use]
 mod support;
 
+mod confirmation;
 mod conformance;
 mod faults;
 mod queue_conformance;

@@ -133,3 +133,188 @@ impl<H> fmt::Debug for Confirming<H> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use tokio::task::JoinHandle;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::confirmation::{Confirm, Confirmation};
+    use crate::consumer::{Consumer, ConsumerBuilder, Stopped};
+    use crate::memory::MemoryQueue;
+    use crate::message::MessageId;
+    use crate::publisher::Capabilities;
+    use crate::retry::RetryPolicy;
+
+    /// Answers its calls one after the other by what was said before, and then takes everything. It takes one call at a
+    /// time, and fails the test at a second one.
+    #[derive(Clone, Default)]
+    struct Scripted(Arc<Mutex<Calls>>);
+
+    #[derive(Default)]
+    struct Calls {
+        answers: VecDeque<PublishError>,
+        under_way: bool,
+        taken: Vec<Vec<MessageId>>,
+    }
+
+    impl Scripted {
+        fn failing(answers: impl IntoIterator<Item = PublishError>) -> Self {
+            let script = Self::default();
+            script.0.lock().unwrap().answers.extend(answers);
+            script
+        }
+
+        /// The messages that were confirmed, by call.
+        fn taken(&self) -> Vec<Vec<MessageId>> {
+            self.0.lock().unwrap().taken.clone()
+        }
+    }
+
+    #[async_trait]
+    impl Publisher for Scripted {
+        fn name(&self) -> &str {
+            "scripted"
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::new()
+        }
+
+        async fn publish(&self, batch: &[Message]) -> Vec<Result<(), PublishError>> {
+            assert!(!std::mem::replace(&mut self.0.lock().unwrap().under_way, true));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let mut calls = self.0.lock().unwrap();
+            calls.under_way = false;
+            match calls.answers.pop_front() {
+                Some(error) => vec![Err(error); batch.len()],
+                None => {
+                    let confirmed = batch
+                        .iter()
+                        .map(|word| Confirmation::decode(word).unwrap().message_id);
+                    let confirmed = confirmed.collect();
+                    calls.taken.push(confirmed);
+                    vec![Ok(()); batch.len()]
+                }
+            }
+        }
+
+        async fn probe(&self) -> Result<(), PublishError> {
+            Ok(())
+        }
+    }
+
+    /// Notes which attempt each delivery was.
+    #[derive(Clone, Default)]
+    struct Handled(Arc<Mutex<Vec<u32>>>);
+
+    #[async_trait]
+    impl Handler for Handled {
+        async fn handle(&self, delivery: &Delivery) -> Result<(), HandleError> {
+            self.0.lock().unwrap().push(delivery.attempt());
+            Ok(())
+        }
+    }
+
+    #[async_trait]
+    impl BatchHandler for Handled {
+        async fn handle_batch(&self, batch: &[Delivery]) -> Result<(), HandleError> {
+            self.0.lock().unwrap().extend(batch.iter().map(Delivery::attempt));
+            Ok(())
+        }
+    }
+
+    fn asking() -> Message {
+        let confirm = Confirm::by(["g"], Duration::from_secs(60)).to("confirmed");
+        let message = Message::builder("t").confirm_by(confirm).unwrap();
+        message.build().unwrap()
+    }
+
+    async fn publish(queue: &MemoryQueue, messages: &[Message]) {
+        for answer in queue.publisher().publish(messages).await {
+            answer.unwrap();
+        }
+    }
+
+    fn run(builder: ConsumerBuilder) -> (CancellationToken, JoinHandle<Stopped>) {
+        let stop = CancellationToken::new();
+        (stop.clone(), tokio::spawn(builder.build().unwrap().run(stop)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_acknowledged_before_its_confirmation_was_taken() {
+        let queue = MemoryQueue::new();
+        let away = || PublishError::unavailable("away");
+        let (words, handled) = (Scripted::failing([away(), away()]), Handled::default());
+        let handler = Confirming::new("g", Arc::new(words.clone()), handled.clone());
+        let (stop, running) = run(Consumer::builder(queue.subscribe("g", ["t"]).unwrap(), handler));
+        let message = asking();
+        publish(&queue, std::slice::from_ref(&message)).await;
+        queue.wait_idle("g").await;
+        assert_eq!(words.taken(), [[message.id()]]);
+        assert_eq!(*handled.0.lock().unwrap(), [1, 1, 1], "and it costs no attempt");
+        stop.cancel();
+        let stopped = running.await.unwrap();
+        assert_eq!((stopped.handled, stopped.dead), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_confirmation_that_is_refused_for_ever_ends() {
+        let queue = MemoryQueue::new();
+        let refused = || PublishError::refused("no such topic");
+        let (words, handled) = (
+            Scripted::failing(std::iter::repeat_n(refused(), 3)),
+            Handled::default(),
+        );
+        let handler = Confirming::new("g", Arc::new(words.clone()), handled.clone());
+        let consumer = Consumer::builder(queue.subscribe("g", ["t"]).unwrap(), handler)
+            .retry(RetryPolicy::DEFAULT.with_max_attempts(3));
+        let (stop, running) = run(consumer);
+        publish(&queue, &[asking()]).await;
+        queue.wait_idle("g").await;
+        assert_eq!(*handled.0.lock().unwrap(), [1, 2, 3]);
+        stop.cancel();
+        assert_eq!(running.await.unwrap().dead, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_confirmed_at_once_and_a_message_in_it_once() {
+        let (queue, words) = (MemoryQueue::new(), Scripted::default());
+        let handler = Confirming::new("g", Arc::new(words.clone()), Handled::default());
+        let subscriber = queue.subscribe("g", ["t"]).unwrap();
+        let (first, second) = (asking(), asking());
+        let silent = Message::builder("t").build().unwrap();
+        publish(&queue, &[first.clone(), first.clone(), silent, second.clone()]).await;
+        let (stop, running) = run(Consumer::batch_builder(subscriber, handler));
+        queue.wait_idle("g").await;
+        let mut confirmed: Vec<_> = words.taken().into_iter().flatten().collect();
+        confirmed.sort();
+        confirmed.dedup();
+        assert_eq!(confirmed, [first.id(), second.id()]);
+        assert!(words.taken().iter().all(|call| {
+            let mut ids = call.clone();
+            ids.dedup();
+            ids.len() == call.len()
+        }));
+        stop.cancel();
+        running.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handlers_side_by_side_publish_as_many_calls_as_the_queue_takes() {
+        let (queue, words) = (MemoryQueue::new(), Scripted::default());
+        let handler = Confirming::new("g", Arc::new(words.clone()), Handled::default());
+        let subscriber = queue.subscribe("g", ["t"]).unwrap();
+        let messages: Vec<_> = std::iter::repeat_with(asking).take(20).collect();
+        publish(&queue, &messages).await;
+        let (stop, running) = run(Consumer::builder(subscriber, handler).concurrency(8));
+        queue.wait_idle("g").await;
+        assert_eq!(words.taken().len(), 20);
+        stop.cancel();
+        running.await.unwrap();
+    }
+}

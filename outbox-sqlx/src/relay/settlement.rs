@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use outbox_core::relay::{Awaiting, Failure, FailureAction};
+use outbox_core::relay::{Failure, FailureAction};
 use outbox_core::{Confirm, Shard};
 
 use super::micros;
@@ -124,10 +124,10 @@ pub(super) fn json_burials(burials: &Burials<'_>) -> String {
 /// As `[[id, groups, at least, microseconds to the deadline, most resends, resends, since], …]`, where the groups are a
 /// JSON array in a text.
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
-pub(super) fn json_awaiting(rows: &[Awaiting]) -> String {
+pub(super) fn json_awaiting(rows: &[outbox_core::relay::Awaiting]) -> String {
     let rows: Vec<_> = rows
         .iter()
-        .map(|Awaiting { id, confirm }| {
+        .map(|outbox_core::relay::Awaiting { id, confirm }| {
             (
                 id,
                 json_groups(confirm),

@@ -1,7 +1,9 @@
 //! A consumer of the durable queue in a process of its own, to be killed, frozen and poisoned by tests. Its handler
-//! writes each message to a journal before anything else.
+//! writes each message to a journal before anything else. With `--confirm` it takes effect once, by a unique key, and then
+//! confirms to the sender.
 //!
-//! Prints `ready` when it runs, `holding` when it holds a message, and its figures when it was stopped.
+//! Prints `ready` when it runs, `holding` when it holds a message, `committed` when it was told to wait after an effect,
+//! and its figures when it was stopped.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,9 +12,10 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 use outbox_core::Message;
+use outbox_core::confirmation::Confirming;
 use outbox_core::consumer::{Consumer, HandleError};
 use outbox_core::retry::RetryPolicy;
-use outbox_tests::{Backend, Journal, TOPIC};
+use outbox_tests::{Backend, Journal, TOPIC, on_pool};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Parser)]
@@ -40,11 +43,18 @@ struct Arguments {
     /// The handler of this key's messages waits until there is this file.
     #[arg(long, num_args = 2)]
     hold_key: Option<Vec<String>>,
+    /// Writes an effect and confirms it.
+    #[arg(long)]
+    confirm: bool,
+    /// Waits between the effect and its confirmation until there is this file.
+    #[arg(long)]
+    hold_committed: Option<PathBuf>,
 }
 
 struct Handler {
     arguments: Arguments,
     journal: Journal,
+    backend: Backend,
 }
 
 impl Handler {
@@ -66,6 +76,18 @@ impl Handler {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
+        if self.arguments.confirm {
+            self.take_effect(&message)
+                .await
+                .map_err(|error| HandleError::retryable(error.to_string()))?;
+        }
+        if let Some(until) = &self.arguments.hold_committed {
+            println!("committed");
+            while !std::fs::exists(until).unwrap_or(true) {
+                // A folder tells nobody when it gets a file.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
         if self.arguments.handler_ms > 0 {
             tokio::time::sleep(Duration::from_millis(self.arguments.handler_ms)).await;
         }
@@ -78,6 +100,21 @@ impl Handler {
         }
         Ok(())
     }
+
+    /// Once per message: a second time the unique key is in the way, which is what a ledger is.
+    async fn take_effect(&self, message: &Message) -> Result<()> {
+        let insert = self.backend.ask(
+            "INSERT INTO effect (message_id) VALUES ($1)",
+            "INSERT INTO effect (message_id) VALUES (?)",
+        );
+        let id = message.id().to_string();
+        let done =
+            on_pool!(&self.backend, pool => sqlx::query(insert).bind(id).execute(pool).await.map(drop));
+        match done {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(()),
+            other => Ok(other?),
+        }
+    }
 }
 
 #[tokio::main]
@@ -88,24 +125,43 @@ async fn main() -> Result<()> {
         .init();
     let arguments = Arguments::parse();
     let lease = Duration::from_millis(arguments.lease_ms);
-    let queue = Backend::connect(&arguments.database).await?.queue(lease)?;
+    let backend = Backend::connect(&arguments.database).await?;
+    let queue = backend.queue(lease)?;
+    if arguments.confirm {
+        backend
+            .execute("CREATE TABLE IF NOT EXISTS effect (message_id VARCHAR(36) PRIMARY KEY)")
+            .await?;
+    }
+    let confirm = arguments.confirm;
+    let group = arguments.group.clone();
     let subscriber = queue.subscribe(arguments.group.as_str(), [TOPIC]).await?;
     let (concurrency, max_attempts) = (arguments.concurrency, arguments.max_attempts);
     let journal = Journal::open(&arguments.journal)?;
-    let handler = Arc::new(Handler { arguments, journal });
-    let consumer = Consumer::builder(subscriber, move |message| {
+    let handler = Arc::new(Handler {
+        arguments,
+        journal,
+        backend,
+    });
+    let handle = move |message| {
         let handler = Arc::clone(&handler);
         async move { handler.handle(message).await }
-    })
-    .concurrency(concurrency)
-    .handler_timeout(lease / 2)
-    .drain_deadline(Duration::from_secs(5))
-    .retry(RetryPolicy::DEFAULT.with_max_attempts(max_attempts).with_backoff(
-        Duration::from_millis(5),
-        Duration::from_millis(10),
-        Duration::from_millis(100),
-    ))
-    .build()?;
+    };
+    let builder = if confirm {
+        let publisher = Arc::new(queue.publisher());
+        Consumer::builder(subscriber, Confirming::new(group, publisher, handle))
+    } else {
+        Consumer::builder(subscriber, handle)
+    };
+    let consumer = builder
+        .concurrency(concurrency)
+        .handler_timeout(lease / 2)
+        .drain_deadline(Duration::from_secs(5))
+        .retry(RetryPolicy::DEFAULT.with_max_attempts(max_attempts).with_backoff(
+            Duration::from_millis(5),
+            Duration::from_millis(10),
+            Duration::from_millis(100),
+        ))
+        .build()?;
     let stop = CancellationToken::new();
     let asked = stop.clone();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

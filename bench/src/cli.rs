@@ -81,6 +81,10 @@ pub(crate) enum Scenario {
     Scale(ScaleArgs),
     /// The durable queue: appending and consuming, against a bare log of multi-row INSERTs, SELECTs and a cursor row
     Queue(QueueArgs),
+    /// Messages that take effect once, against the same transactions written by hand; one by one, and in batches
+    Consume(ConsumeArgs),
+    /// Duplicates told by the done mark in Redis, against a bare GET; with no database, whatever --database says
+    Dedupe,
     /// A relay in a process of its own; started by scenarios
     #[command(hide = true)]
     RelayWorker(WorkerArgs),
@@ -189,6 +193,16 @@ pub(crate) struct QueueArgs {
     /// Messages per second: with --peak the limit, with --latency what is appended. Default: 1,000 and 500
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with_all = ["retained", "idle"])]
     pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConsumeArgs {
+    /// Messages of one transaction, where several are handled together
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(2..=1_000))]
+    pub(crate) batch: u64,
+    /// Clients, each with a connection. Default: 16, on SQLite 1 (it has one writer at a time)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) connections: Option<u32>,
 }
 
 #[derive(Debug, Clone, Args)]

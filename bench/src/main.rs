@@ -66,6 +66,11 @@ async fn run(cli: &Cli) -> Result<()> {
     match &cli.scenario {
         Scenario::RelayWorker(args) => return worker::run(args).await,
         Scenario::QueueWorker(args) => return member::run(args).await,
+        // Measures no database.
+        Scenario::Dedupe => {
+            show(cli, &scenarios::dedupe::run(&cli.common).await?);
+            return Ok(());
+        }
         _ => {}
     }
     let mut server = Server::start(&cli.common.database).await?;
@@ -77,14 +82,17 @@ async fn run(cli: &Cli) -> Result<()> {
         },
     };
     server.clean_up().await;
-    let report = report?;
+    show(cli, &report?);
+    Ok(())
+}
+
+fn show(cli: &Cli, report: &Report) {
     if cli.common.json {
         eprint!("{report}");
         println!("{}", report.to_json());
     } else {
         print!("{report}");
     }
-    Ok(())
 }
 
 async fn measure(cli: &Cli, server: &mut Server) -> Result<Report> {
@@ -98,6 +106,8 @@ async fn measure(cli: &Cli, server: &mut Server) -> Result<Report> {
         Scenario::Memory(args) => scenarios::memory::run(common, args, server).await,
         Scenario::Scale(args) => scenarios::scale::run(common, args, server).await,
         Scenario::Queue(args) => scenarios::queue::run(common, args, server).await,
+        Scenario::Consume(args) => scenarios::consume::run(common, args, server).await,
+        Scenario::Dedupe => bail!("it has no database"),
         Scenario::RelayWorker(_) | Scenario::QueueWorker(_) => bail!("a worker measures nothing"),
     }
 }

@@ -3,5 +3,6 @@
 
 pub(crate) mod drain;
 pub(crate) mod insert;
+pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod notify;

@@ -1,6 +1,9 @@
 //! One file per scenario; each says how it measures and why that is fair.
 
 pub(crate) mod bloat;
+pub(crate) mod consume;
+pub(crate) mod dedupe;
+mod deliveries;
 pub(crate) mod idle;
 pub(crate) mod latency;
 pub(crate) mod memory;

@@ -166,17 +166,18 @@ on_servers! {
         let sweeping = tokio::spawn(async move {
             on_pool!(pool, pool => outbox_sqlx::confirmations::Confirmations::new(pool).sweep().await.unwrap())
         });
-        // It locks the message's shard first; then it can't come further than the message.
-        let begun = std::time::Instant::now();
-        let free = "SELECT shard FROM outbox_shard FOR UPDATE SKIP LOCKED";
-        loop {
-            let free: usize = on_pool!(&world.backend, pool => sqlx::query(free).fetch_all(pool).await.unwrap().len());
-            if free < 64 {
-                break;
+        let waits = match kind {
+            Kind::MySql => {
+                "SELECT COUNT(*) FROM information_schema.innodb_trx t
+                   JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+                  WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()"
             }
-            assert!(begun.elapsed() < SOON, "no sweep has locked a shard");
-            tokio::task::yield_now().await;
-        }
+            _ => {
+                "SELECT count(*) FROM pg_stat_activity
+                  WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            }
+        };
+        world.wait_count(waits, 1, SOON).await;
         let confirm = "INSERT INTO outbox_confirmation (message_id, group_name) SELECT message_id, 'a' FROM outbox_awaiting";
         world.backend.execute(confirm).await.unwrap();
         open.commit().await.unwrap();

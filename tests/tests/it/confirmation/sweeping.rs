@@ -17,7 +17,7 @@ async fn text(world: &World, sql: &'static str) -> Option<String> {
 
 /// Waits until a transaction in this database waits for another one's lock.
 async fn somebody_waits_for_a_lock(world: &World) {
-    /// InnoDB shows the same picture of its transactions until it was not asked for 100 ms.
+    /// MariaDB takes a new picture only when nobody has looked at the last one for a tenth of a second.
     const NEW_PICTURE: Duration = Duration::from_millis(120);
     let waiting = match world.kind() {
         Kind::MySql => {

@@ -7,6 +7,7 @@ mod delay;
 mod delivery;
 mod groups;
 mod growth;
+mod half;
 mod members;
 mod model;
 mod order;

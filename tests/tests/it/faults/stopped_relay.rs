@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use outbox_core::relay::{Relay, RelayConfig};
 use outbox_core::retry::WhenSpent;
-use outbox_core::{Message, PublishError};
+use outbox_core::{Confirm, Message, PublishError};
 use outbox_sqlx::{MySqlRelayStore, Outbox};
 use outbox_tests::{RecordingSink, StatementProxy};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
@@ -16,7 +16,7 @@ use sqlx::{Connection as _, Executor as _};
 use crate::support::{Kind, Running, SOON, World};
 
 /// What the relay is made to say: the beginnings of its statements, one for each file that writes or locks.
-const STATEMENTS: [&str; 17] = [
+const STATEMENTS: [&str; 18] = [
     "INSERT INTO outbox_relay",
     "UPDATE outbox_shard\n   SET owner = CASE",
     "SELECT shard\n  FROM outbox_shard",
@@ -29,6 +29,7 @@ const STATEMENTS: [&str; 17] = [
     "INSERT INTO outbox_dead\n       (id, message_id, shard, topic, message_key, payload, headers, created_at, attempts, last_error, reason)\nSELECT o.id, o.message_id, o.shard, o.topic, o.message_key, o.payload, o.headers, o.created_at,\n       GREATEST",
     "INSERT INTO outbox_dead\n       (id, message_id, shard, topic, message_key, payload, headers, created_at, attempts, last_error, reason)\nSELECT o.id, o.message_id, o.shard, o.topic, o.message_key, o.payload, o.headers, o.created_at, o.attempts",
     "INSERT INTO outbox_archive",
+    "INSERT INTO outbox_awaiting",
     "DELETE o\n  FROM JSON_TABLE",
     "SELECT o.id\n  FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted\n STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = wanted.id\n STRAIGHT_JOIN outbox_parked",
     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -39,13 +40,14 @@ const STATEMENTS: [&str; 17] = [
 /// A writer that waited for the relay would wait as long as the relay is stopped; this is how long its session waits.
 const LOCK_WAIT: &str = "SET SESSION innodb_lock_wait_timeout = 1";
 
-fn topics() -> [Message; 4] {
-    ["retried", "skipped", "parked", "blocked"].map(|topic| {
-        Message::builder(topic)
-            .key("k")
-            .payload("x", "text/plain")
-            .build()
-            .unwrap()
+fn topics() -> [Message; 5] {
+    ["retried", "skipped", "parked", "blocked", "confirmed"].map(|topic| {
+        let message = Message::builder(topic).key("k").payload("x", "text/plain");
+        let message = match topic {
+            "confirmed" => message.confirm_by(Confirm::by(["g"], Duration::from_secs(3_600)).to("t")),
+            _ => Ok(message),
+        };
+        message.unwrap().build().unwrap()
     })
 }
 

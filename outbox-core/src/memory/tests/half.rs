@@ -58,7 +58,7 @@ fn start(
 }
 
 async fn state(half: &HalfMessages, id: MessageId) -> Option<HalfState> {
-    let all = half.list(&Default::default(), 100).await.unwrap();
+    let all = half.list(&Default::default(), 1_000).await.unwrap();
     all.iter()
         .find(|message| message.id == id)
         .map(|message| message.state)

@@ -124,7 +124,7 @@ impl Confirm {
     }
 
     /// Those of the asked groups that are not among these.
-    pub fn missing<'a>(&'a self, confirmed: impl Fn(&str) -> bool) -> Vec<&'a str> {
+    pub fn missing(&self, confirmed: impl Fn(&str) -> bool) -> Vec<&str> {
         let groups = self.groups.iter().map(String::as_str);
         groups.filter(|group| !confirmed(group)).collect()
     }

@@ -3,7 +3,8 @@
 //! In reading order: what a [`Message`] is and what may be in it ([`Limits`]); how a typed [`Event`]
 //! becomes one; the seams ([`Enqueue`] towards a transaction, [`Publisher`] and [`Subscriber`] towards
 //! a queue); the pure decisions ([`scheduler`], [`retry`], [`breaker`], [`pacing`]) and the loops that
-//! use them ([`relay`], [`consumer`]); [`half`] messages for producers without a SQL database; and a queue in memory ([`memory`]) to run them against.
+//! use them ([`relay`], [`consumer`]); what consumers say back ([`confirmation`]); [`half`] messages for producers without a
+//! SQL database; and a queue in memory ([`memory`]) to run them against.
 //!
 //! The words are those of the field: the outbox is a local message table, the relay delivers what is
 //! in it, a publisher is what the relay delivers to.

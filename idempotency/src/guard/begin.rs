@@ -109,7 +109,7 @@ impl<DB: LedgerDatabase> Idempotency<DB> {
     ) -> Result<Claimed, IdempotencyError> {
         let ledger = &self.inner.ledger;
         Ok(match asked {
-            Asked::One(name, fingerprint) => match ledger.claim_armed(tx, name, fingerprint).await? {
+            Asked::One(name, fingerprint) => match ledger.claim_open(tx, name, fingerprint).await? {
                 Claim::First => Claimed::First,
                 Claim::Duplicate(stored) => Claimed::Duplicate(stored),
                 Claim::Conflict => return Err(IdempotencyError::Conflict),

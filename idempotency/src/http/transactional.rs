@@ -242,7 +242,7 @@ impl<DB: LedgerDatabase> Shared<DB> {
     async fn claim(&self, tx: &mut ScopedTransaction<DB>, identity: &Identity) -> Result<(), Ended> {
         let name = Name::new(&identity.scope, &identity.key)?;
         let print = Some(identity.fingerprint);
-        match self.ledger.claim_armed(&mut **tx, name, print).await? {
+        match self.ledger.claim_open(&mut **tx, name, print).await? {
             Claim::First => Ok(()),
             Claim::Duplicate(stored) => Err(Ended::Done(stored)),
             Claim::Conflict => Err(Ended::Refused(Refusal::KeyReused)),

@@ -16,17 +16,8 @@ pub(crate) struct ClaimedMany {
 }
 
 impl<DB: LedgerDatabase> Ledger<DB> {
-    /// Bounds the waiting of the next claim, where that is a statement.
-    pub(super) async fn arm(&self, connection: &mut DB::Connection) -> Result<(), IdempotencyError> {
-        // On some databases what is written in a transaction that was given up commits on its own.
-        DB::check_open(connection).await?;
-        DB::arm(connection, &self.texts)
-            .await
-            .map_err(IdempotencyError::database("claiming a key"))
-    }
-
-    /// In a transaction that [`Ledger::begin`] began, as its first statement, or that was armed.
-    pub(crate) async fn claim_armed(
+    /// In a transaction that is known to be open.
+    pub(crate) async fn claim_open(
         &self,
         connection: &mut DB::Connection,
         name: Name<'_>,
@@ -79,7 +70,7 @@ impl<DB: LedgerDatabase> Ledger<DB> {
     }
 
     /// Claims many keys of a scope, each of which is there once: by one statement, where none of them was done before. Under
-    /// the same conditions as [`Ledger::claim_armed`].
+    /// the same conditions as [`Ledger::claim_open`].
     pub(crate) async fn claim_many(
         &self,
         connection: &mut DB::Connection,
@@ -92,10 +83,7 @@ impl<DB: LedgerDatabase> Ledger<DB> {
         let mut claimed = ClaimedMany::default();
         // In one order: two batches with the same keys then wait for each other and don't meet a deadlock.
         let mut rest: BTreeSet<&str> = keys.iter().copied().collect();
-        for round in 0..ROUNDS {
-            if round > 0 {
-                self.arm(connection).await?;
-            }
+        for _ in 0..ROUNDS {
             let asked: Vec<&str> = rest.iter().copied().collect();
             let first = DB::claim_many(connection, &self.texts, scope, &asked, self.keep)
                 .await
@@ -115,8 +103,7 @@ impl<DB: LedgerDatabase> Ledger<DB> {
             }
         }
         for key in rest {
-            self.arm(connection).await?;
-            match self.claim_armed(connection, Name { scope, key }, None).await? {
+            match self.claim_open(connection, Name { scope, key }, None).await? {
                 Claim::First => claimed.first.insert(key.to_owned()),
                 Claim::Duplicate(Stored { .. }) => claimed.duplicates.insert(key.to_owned()),
                 Claim::Conflict => return Err(IdempotencyError::Conflict),

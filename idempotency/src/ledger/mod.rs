@@ -147,8 +147,9 @@ impl<DB: LedgerDatabase> Ledger<DB> {
         let attempt = Attempt::start();
         let claimed = async {
             let name = Name::new(scope, key)?;
-            self.arm(tx).await?;
-            self.claim_armed(tx, name, fingerprint).await
+            // On some databases what is written in a transaction that was given up commits on its own.
+            DB::check_open(tx).await?;
+            self.claim_open(tx, name, fingerprint).await
         };
         let claimed = attempt.finish(claimed.await.and_then(|claim| match claim {
             Claim::Busy => Err(IdempotencyError::Busy),
@@ -192,7 +193,7 @@ impl<DB: LedgerDatabase> Ledger<DB> {
     }
 
     pub(crate) async fn begin(&self, pool: &Pool<DB>) -> Result<Transaction<'static, DB>, TransactionError> {
-        DB::begin_claim(pool, &self.texts).await
+        DB::begin(pool).await
     }
 
     /// The random id that the lock's keys begin with; made by whoever asks first.

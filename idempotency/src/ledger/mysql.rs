@@ -1,13 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, MySql, MySqlConnection, MySqlPool, SqlSafeStr as _, SqlStr, Transaction};
-use transaction_scope::{ScopeDatabase, TransactionError, sql};
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, SqlSafeStr as _, SqlStr};
+use transaction_scope::sql;
 use uuid::Uuid;
 
 use super::Stored;
 use super::name::Name;
-use super::statements::{ClaimTexts, LedgerStatements, NewRow, Row, common_statements};
+use super::statements::{ClaimTexts, LedgerStatements, NewRow, Row, common_statements, take_over_statement};
 
 /// How many rows `idempotency_flush` has.
 const FLUSH_ROWS: i32 = 16;
@@ -25,24 +25,12 @@ impl LedgerStatements for MySql {
             AssertSqlSafe(text).into_sql_str()
         };
         ClaimTexts {
-            begin: "START TRANSACTION".into_sql_str(),
-            arm: String::new(),
+            wait: String::new(),
             claim: text(sql!("mysql/claim.sql")),
             claim_many: text(sql!("mysql/claim_many.sql")),
             read: text(sql!("mysql/read.sql")),
             take_over: text(sql!("mysql/take_over.sql")),
         }
-    }
-
-    async fn begin_claim(
-        pool: &MySqlPool,
-        texts: &ClaimTexts,
-    ) -> Result<Transaction<'static, Self>, TransactionError> {
-        Self::begin_with(pool, texts.begin.clone()).await
-    }
-
-    async fn arm(_: &mut MySqlConnection, _: &ClaimTexts) -> sqlx::Result<()> {
-        Ok(())
     }
 
     async fn claim(
@@ -104,5 +92,6 @@ impl LedgerStatements for MySql {
         Ok(())
     }
 
+    take_over_statement!();
     common_statements!("mysql");
 }

@@ -1,28 +1,21 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr as _, Transaction};
-use transaction_scope::{ScopeDatabase, TransactionError, sql};
+use sqlx::{PgConnection, Postgres, SqlSafeStr as _, SqlStr};
+use transaction_scope::sql;
 use uuid::Uuid;
 
 use super::Stored;
 use super::name::Name;
 use super::statements::{ClaimTexts, LedgerStatements, NewRow, Row, common_statements};
 
-const BEGIN: &str = sql!("postgres/claim_begin.sql");
-
 impl LedgerStatements for Postgres {
     const ONE_WRITER: bool = false;
     const SHOWS_EARLY: bool = false;
 
     fn texts(lock_timeout: Duration) -> ClaimTexts {
-        // 0 would be "for ever".
-        let milliseconds = format!("{}ms", lock_timeout.as_millis().max(1));
-        // A number and its unit: nothing that comes from outside.
-        let begin: Arc<str> = BEGIN.replace("{milliseconds}", &milliseconds).into();
         ClaimTexts {
-            begin: AssertSqlSafe(begin).into_sql_str(),
-            arm: milliseconds,
+            // 0 would be "for ever".
+            wait: format!("{}ms", lock_timeout.as_millis().max(1)),
             claim: sql!("postgres/claim.sql").into_sql_str(),
             claim_many: sql!("postgres/claim_many.sql").into_sql_str(),
             read: sql!("postgres/read.sql").into_sql_str(),
@@ -30,30 +23,8 @@ impl LedgerStatements for Postgres {
         }
     }
 
-    async fn begin_claim(
-        pool: &PgPool,
-        texts: &ClaimTexts,
-    ) -> Result<Transaction<'static, Self>, TransactionError> {
-        Self::begin_with(pool, texts.begin.clone()).await
-    }
-
-    async fn arm(connection: &mut PgConnection, texts: &ClaimTexts) -> sqlx::Result<()> {
-        sqlx::query(sql!("postgres/claim_arm.sql"))
-            .bind(&texts.arm)
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
-
     async fn claim(connection: &mut PgConnection, texts: &ClaimTexts, row: NewRow<'_>) -> sqlx::Result<bool> {
-        let claimed = sqlx::query(texts.claim.clone())
-            .bind(row.name.scope)
-            .bind(row.name.key)
-            .bind(row.fingerprint())
-            .bind(row.keep)
-            .execute(connection)
-            .await?;
-        Ok(claimed.rows_affected() > 0)
+        called(connection, texts.claim.clone(), texts, row).await
     }
 
     async fn claim_many(
@@ -67,8 +38,17 @@ impl LedgerStatements for Postgres {
             .bind(scope)
             .bind(keys)
             .bind(keep)
+            .bind(&texts.wait)
             .fetch_one(connection)
             .await
+    }
+
+    async fn take_over(
+        connection: &mut PgConnection,
+        texts: &ClaimTexts,
+        row: NewRow<'_>,
+    ) -> sqlx::Result<bool> {
+        called(connection, texts.take_over.clone(), texts, row).await
     }
 
     async fn read_many(
@@ -84,4 +64,21 @@ impl LedgerStatements for Postgres {
     }
 
     common_statements!("postgres");
+}
+
+/// A function that says whether the row is ours, and waits for others as long as the texts say.
+async fn called(
+    connection: &mut PgConnection,
+    function: SqlStr,
+    texts: &ClaimTexts,
+    row: NewRow<'_>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(function)
+        .bind(row.name.scope)
+        .bind(row.name.key)
+        .bind(row.fingerprint())
+        .bind(row.keep)
+        .bind(&texts.wait)
+        .fetch_one(connection)
+        .await
 }

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use sqlx::{SqlSafeStr as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
-use transaction_scope::{ScopeDatabase, TransactionError, sql};
+use sqlx::{SqlSafeStr as _, Sqlite, SqliteConnection, SqlitePool};
+use transaction_scope::{TransactionError, sql};
 use uuid::Uuid;
 
 use super::Stored;
 use super::name::Name;
-use super::statements::{ClaimTexts, LedgerStatements, NewRow, Row, common_statements};
+use super::statements::{ClaimTexts, LedgerStatements, NewRow, Row, common_statements, take_over_statement};
 
 impl LedgerStatements for Sqlite {
     const ONE_WRITER: bool = true;
@@ -15,8 +15,7 @@ impl LedgerStatements for Sqlite {
     /// What waits here is BEGIN, as long as the connection's busy timeout says.
     fn texts(_: Duration) -> ClaimTexts {
         ClaimTexts {
-            begin: "BEGIN IMMEDIATE".into_sql_str(),
-            arm: String::new(),
+            wait: String::new(),
             claim: sql!("sqlite/claim.sql").into_sql_str(),
             claim_many: sql!("sqlite/claim_many.sql").into_sql_str(),
             read: sql!("sqlite/read.sql").into_sql_str(),
@@ -26,17 +25,6 @@ impl LedgerStatements for Sqlite {
 
     fn check_pool(pool: &SqlitePool) -> Result<(), TransactionError> {
         transaction_scope::sqlite::check_pool(pool)
-    }
-
-    async fn begin_claim(
-        pool: &SqlitePool,
-        texts: &ClaimTexts,
-    ) -> Result<Transaction<'static, Self>, TransactionError> {
-        Self::begin_with(pool, texts.begin.clone()).await
-    }
-
-    async fn arm(_: &mut SqliteConnection, _: &ClaimTexts) -> sqlx::Result<()> {
-        Ok(())
     }
 
     async fn claim(
@@ -81,5 +69,6 @@ impl LedgerStatements for Sqlite {
             .await
     }
 
+    take_over_statement!();
     common_statements!("sqlite");
 }

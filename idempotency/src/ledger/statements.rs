@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::{Database, Pool, SqlStr, Transaction};
+use sqlx::{Database, Pool, SqlStr};
 use transaction_scope::{ScopeDatabase, TransactionError};
 use uuid::Uuid;
 
@@ -14,10 +14,9 @@ use super::name::Name;
 /// The statements of claims with one lock timeout: it is part of their text where it can't be a parameter.
 #[derive(Debug, Clone)]
 pub struct ClaimTexts {
-    pub(super) begin: SqlStr,
-    // Elsewhere it is part of the claim, or the session's.
+    /// How long a claim waits, where that is a parameter.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
-    pub(super) arm: String,
+    pub(super) wait: String,
     pub(super) claim: SqlStr,
     pub(super) claim_many: SqlStr,
     pub(super) read: SqlStr,
@@ -62,18 +61,6 @@ pub trait LedgerStatements: Database + ScopeDatabase {
     fn check_pool(_pool: &Pool<Self>) -> Result<(), TransactionError> {
         Ok(())
     }
-
-    /// Begins a transaction whose first statement is a claim.
-    fn begin_claim(
-        pool: &Pool<Self>,
-        texts: &ClaimTexts,
-    ) -> impl Future<Output = Result<Transaction<'static, Self>, TransactionError>> + Send;
-
-    /// Before a claim in a transaction that was begun otherwise.
-    fn arm(
-        connection: &mut Self::Connection,
-        texts: &ClaimTexts,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
     /// Inserts a claim's row; false when there is one.
     fn claim(
@@ -144,6 +131,28 @@ pub trait LedgerStatements: Database + ScopeDatabase {
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
+/// Where taking over is an UPDATE.
+macro_rules! take_over_statement {
+    () => {
+        async fn take_over(
+            connection: &mut Self::Connection,
+            texts: &ClaimTexts,
+            row: NewRow<'_>,
+        ) -> sqlx::Result<bool> {
+            let done = sqlx::query(texts.take_over.clone())
+                .bind(row.fingerprint())
+                .bind(row.keep)
+                .bind(row.name.scope)
+                .bind(row.name.key)
+                .execute(connection)
+                .await?;
+            Ok(done.rows_affected() > 0)
+        }
+    };
+}
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) use take_over_statement;
+
 /// What is the same for each database but for its types and files.
 macro_rules! common_statements {
     ($folder:literal) => {
@@ -164,21 +173,6 @@ macro_rules! common_statements {
                 expired: sqlx::Row::try_get(&row, 2)?,
                 stored: Stored::new(sqlx::Row::try_get(&row, 3)?),
             }))
-        }
-
-        async fn take_over(
-            connection: &mut Self::Connection,
-            texts: &ClaimTexts,
-            row: NewRow<'_>,
-        ) -> sqlx::Result<bool> {
-            let done = sqlx::query(texts.take_over.clone())
-                .bind(row.fingerprint())
-                .bind(row.keep)
-                .bind(row.name.scope)
-                .bind(row.name.key)
-                .execute(connection)
-                .await?;
-            Ok(done.rows_affected() > 0)
         }
 
         async fn keep_answer(

@@ -9,6 +9,7 @@ use crate::queue::QueueDatabase;
 use crate::queue::statement::{Statement, args, statement};
 
 const RECORD: Statement = statement!("confirm_record");
+const FIND: Statement = statement!("confirm_find");
 const LOCK: Statement = statement!("confirm_lock");
 pub(super) const CLOSE: Statement = statement!("confirm_close");
 const BURIED: Statement = statement!("confirm_buried");
@@ -58,17 +59,24 @@ pub(super) async fn record<DB: QueueDatabase>(
 
 /// Ends the waiting of a message, or its being dead, if enough have confirmed.
 async fn settle<DB: QueueDatabase>(connection: &mut DB::Connection, id: Uuid) -> sqlx::Result<Recorded> {
-    let waiting = DB::rows(connection, LOCK, args![id]).await?;
-    // Looked at when the lock is held: a sweep that held it may have given the message up meanwhile.
+    let mut waiting = Vec::new();
+    for row in &DB::rows(connection, FIND, args![id]).await? {
+        let row = row.int(0)?;
+        // None: a sweep was first.
+        if let Some(asked) = DB::rows(connection, LOCK, args![row]).await?.first() {
+            waiting.push((row, Asked::read(asked, 0)?));
+        }
+    }
+    // Looked at when the locks are held: a sweep that held one may have given the message up meanwhile.
     let buried = DB::rows(connection, BURIED, args![id]).await?;
     if waiting.is_empty() && buried.is_empty() {
         return Ok(Recorded::Noted);
     }
     let given = given_by::<DB>(connection, id).await?;
     let mut recorded = Recorded::Noted;
-    for row in &waiting {
-        if Asked::read(row, 1)?.is_satisfied(&given) {
-            DB::execute(connection, CLOSE, args![row.int(0)?]).await?;
+    for (row, asked) in waiting {
+        if asked.is_satisfied(&given) {
+            DB::execute(connection, CLOSE, args![row]).await?;
             recorded = Recorded::Confirmed;
         }
     }

@@ -22,6 +22,9 @@ pub(super) enum Operation {
 pub(super) const GRANTED: i64 = -1;
 pub(super) const DONE: i64 = -2;
 
+/// What stands for a done mark.
+pub(super) const MARK: &[u8] = b"D";
+
 /// What says whether any other operation was carried out.
 pub(super) const CARRIED_OUT: i64 = 1;
 

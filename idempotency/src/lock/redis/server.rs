@@ -42,6 +42,9 @@ pub(super) struct Server {
     pub(super) connect_within: Duration,
 }
 
+/// What a GET holds besides the name.
+const GET_BYTES: usize = 32;
+
 /// A connection on which many calls are on their way at once. Cloning it is cheap, and what it stands for ends with the
 /// last clone.
 #[derive(Clone)]
@@ -160,6 +163,16 @@ fn info(address: ConnectionAddr, login: RedisConnectionInfo) -> RedisResult<Conn
 impl Connection {
     /// One command that is answered with a number.
     pub(super) async fn run(&mut self, command: &Cmd) -> RedisResult<i64> {
+        match self {
+            Self::Server(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(&mut **connection).await,
+        }
+    }
+
+    /// What stands under this name, if it is a text.
+    pub(super) async fn get(&mut self, name: &str) -> RedisResult<Option<Vec<u8>>> {
+        let mut command = Cmd::with_capacity(2, GET_BYTES + name.len());
+        command.arg("GET").arg(name);
         match self {
             Self::Server(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(&mut **connection).await,

@@ -62,13 +62,13 @@ on_each! {
             consumers.push(Consuming::start(&queue, group, TOPIC, handler).await);
         }
         let relay = start(&world, &outbox, queue.publisher(), |_| {});
-        let count = rounds(60, 2_000);
+        let count = rounds(60, 500);
         for n in 0..count {
             world.publish(&outbox, [asking(&format!("k{}", n % 7), "1", by(&["a", "b"])).1]).await;
         }
         world.wait_empty(SOON).await;
         let confirmed = "SELECT count(*) FROM outbox_confirmation";
-        world.wait_count(confirmed, i64::from(count) * 2, SOON).await;
+        world.wait_count(confirmed, i64::from(count) * 2, SOON * 4).await;
         world.wait_count(WAITING, 0, SOON).await;
         assert!(relay.stop().await.is_clean());
         for consumer in consumers {

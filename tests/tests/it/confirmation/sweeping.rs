@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use outbox_core::confirmation::Confirmation;
 use outbox_core::{Headers, PublishError};
 use outbox_sqlx::Outbox;
-use outbox_sqlx::confirmations::Recorded;
+use outbox_sqlx::confirmations::{Confirmations, Recorded};
 use outbox_tests::{Open, RecordingSink, on_pool};
 
 use super::support::{DEAD, WAITING, asking, by, expire, groups_of, pending, record, standing, sweep};
@@ -40,6 +41,15 @@ async fn somebody_waits_for_a_lock(world: &World) {
         assert!(begun.elapsed() < SOON, "nobody waits");
         // Locks tell nobody when they are waited for.
         tokio::time::sleep(NEW_PICTURE).await;
+    }
+}
+
+/// A statement in an open transaction.
+async fn within(open: &mut Open, sql: &'static str) {
+    match open {
+        Open::Postgres(tx) => drop(sqlx::query(sql).execute(&mut **tx).await.unwrap()),
+        Open::MySql(tx) => drop(sqlx::query(sql).execute(&mut **tx).await.unwrap()),
+        Open::Sqlite(tx) => drop(sqlx::query(sql).execute(&mut **tx).await.unwrap()),
     }
 }
 
@@ -185,16 +195,11 @@ on_servers! {
         world.wait_empty(SOON).await;
         relay.stop().await;
         expire(&world).await;
-        let lock = "SELECT id FROM outbox_awaiting FOR UPDATE";
         let mut open = Open::begin(&world.backend, &outbox).await.unwrap();
-        match &mut open {
-            Open::Postgres(tx) => drop(sqlx::query(lock).fetch_one(&mut **tx).await.unwrap()),
-            Open::MySql(tx) => drop(sqlx::query(lock).fetch_one(&mut **tx).await.unwrap()),
-            Open::Sqlite(_) => unreachable!("it is no server"),
-        }
+        within(&mut open, "SELECT id FROM outbox_awaiting FOR UPDATE").await;
         let pool = world.backend.clone();
         let sweeping = tokio::spawn(async move {
-            on_pool!(pool, pool => outbox_sqlx::confirmations::Confirmations::new(pool).sweep().await.unwrap())
+            on_pool!(pool, pool => Confirmations::new(pool).sweep().await.unwrap())
         });
         somebody_waits_for_a_lock(&world).await;
         let confirm = "INSERT INTO outbox_confirmation (message_id, group_name) SELECT message_id, 'a' FROM outbox_awaiting";
@@ -203,5 +208,30 @@ on_servers! {
         let swept = sweeping.await.unwrap();
         assert_eq!((swept.confirmed, swept.resent, swept.unconfirmed), (1, 0, 0));
         assert_eq!(world.backend.count(DEAD).await.unwrap(), 0, "{id} was handled");
+    }
+    /// The other way round: the sweep has the lock, and gives the message up.
+    async fn a_confirmation_that_waits_for_a_sweep_finds_what_it_buried(kind: Kind) {
+        let Some(world) = World::new(kind).await else { return };
+        let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+        let relay = start(&world, &outbox, sink.clone(), |_| {});
+        let (id, asks) = asking("k", "1", by(&["a"]).resends(0));
+        world.publish(&outbox, [asks]).await;
+        world.wait_empty(SOON).await;
+        relay.stop().await;
+        let mut open = Open::begin(&world.backend, &outbox).await.unwrap();
+        within(&mut open, "SELECT id FROM outbox_awaiting FOR UPDATE").await;
+        let backend = world.backend.clone();
+        let recording = tokio::spawn(async move {
+            let confirmation = Confirmation::new(id, "a").unwrap();
+            on_pool!(backend, pool => Confirmations::new(pool).record(&confirmation).await.unwrap())
+        });
+        somebody_waits_for_a_lock(&world).await;
+        let bury = "INSERT INTO outbox_dead (id, message_id, shard, topic, message_key, payload, headers, created_at, attempts, reason)
+                    SELECT id, message_id, shard, topic, message_key, payload, headers, created_at, attempts, 'unconfirmed' FROM outbox_awaiting";
+        within(&mut open, bury).await;
+        within(&mut open, "DELETE FROM outbox_awaiting").await;
+        open.commit().await.unwrap();
+        assert_eq!(recording.await.unwrap(), Recorded::Unburied);
+        assert_eq!(world.backend.count(DEAD).await.unwrap(), 0);
     }
 }

@@ -19,6 +19,7 @@ use idempotency::lock::{Lock, LockKey, RedisLock};
 use outbox_core::consumer::{HandleError, Handler};
 use outbox_core::{Delivery, Message};
 use outbox_test_harness::{Redis, RedisOptions};
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use serde_json::Map;
 use sqlx::Sqlite;
@@ -85,7 +86,10 @@ pub(crate) async fn run(common: &Common) -> Result<Report> {
         consumer,
         deliveries,
         connection: redis::Client::open(redis.url())?
-            .get_multiplexed_async_connection()
+            // As the lock's: no timer for each answer.
+            .get_multiplexed_async_connection_with_config(
+                &AsyncConnectionConfig::new().set_response_timeout(None),
+            )
             .await?,
         names,
     });

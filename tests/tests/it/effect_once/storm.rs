@@ -36,9 +36,7 @@ async fn storm_with(
     weather: Weather,
     lease: Duration,
 ) -> Option<Decisions> {
-    let Some(database) = requirement::shared_postgres_database() else {
-        return None;
-    };
+    let database = requirement::shared_postgres_database()?;
     let pool = ledger(database.url(), CONSUMERS).await;
 
     let (seed, messages, times) = (seed(), rounds(200, 10_000) as usize, rounds(20, 100) as usize);

@@ -132,6 +132,7 @@ pub trait LedgerStatements: Database + ScopeDatabase {
 }
 
 /// Where taking over is an UPDATE.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
 macro_rules! take_over_statement {
     () => {
         async fn take_over(

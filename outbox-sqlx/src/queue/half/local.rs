@@ -1,5 +1,6 @@
 //! Where local work in a SQL database records itself.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,10 +31,61 @@ const BATCH: i64 = 1_000;
 /// other than that of the queue, or that can't use the outbox there. Clones are handles of the same.
 ///
 /// On Postgres and MySQL each check connects to the database for itself, because it sets how long it waits for locks.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use std::sync::Arc;
+///
+/// use outbox_core::Message;
+/// use outbox_core::half::{CheckBack, TombstoneChecker};
+/// use outbox_sqlx::queue::{SqlLocalRecord, SqlQueue};
+///
+/// // Two databases: the one of the queue, and the one of the producer's data.
+/// let shared = outbox_sqlx::sqlite::open("sqlite::memory:").await?;
+/// let own = outbox_sqlx::sqlite::open("sqlite::memory:").await?;
+/// for database in [&shared, &own] {
+///     outbox_sqlx::migrate(database).await?;
+/// }
+/// let half = SqlQueue::new(shared).half_messages();
+/// let record = SqlLocalRecord::new(own.clone());
+///
+/// let id = half.prepare(Message::builder("orders.placed").json(&7)?.build()?).await?;
+/// let mut tx = own.begin().await?;
+/// record.record(&mut tx, id).await?;
+/// // … the local work …
+/// tx.commit().await?;
+/// half.commit(id).await?;
+///
+/// // Asks after those that were neither committed nor rolled back.
+/// let check_back = CheckBack::builder(half)
+///     .checker("orders.placed", Arc::new(TombstoneChecker::new(record)))
+///     .build()?;
+/// # drop(check_back);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SqlLocalRecord<DB: QueueDatabase> {
     pool: Pool<DB>,
     patience: Duration,
+}
+
+impl<DB: QueueDatabase> Clone for SqlLocalRecord<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            patience: self.patience,
+        }
+    }
+}
+
+impl<DB: QueueDatabase> fmt::Debug for SqlLocalRecord<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlLocalRecord")
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<DB: QueueDatabase> SqlLocalRecord<DB> {
@@ -139,7 +191,14 @@ const fn name(outcome: LocalOutcome) -> &'static str {
 #[async_trait]
 impl<DB: QueueDatabase> LocalRecord for SqlLocalRecord<DB> {
     async fn put(&self, id: MessageId, outcome: LocalOutcome) -> Result<Recorded, CheckError> {
-        match self.put_in(id, outcome).await {
+        // In a task of its own, because a check is dropped when it takes too long, and a connection that was dropped inside
+        // of a BEGIN may go back to its pool in an open transaction. It ends with its patience, if not before.
+        let record = self.clone();
+        let putting = tokio::spawn(async move { record.put_in(id, outcome).await });
+        let put = putting.await.map_err(|error| {
+            CheckError::new("the record of local work was not asked to the end").with_source(error)
+        })?;
+        match put {
             Ok(recorded) => Ok(Recorded::As(recorded)),
             // Somebody is recording it at this moment.
             Err(OutboxError::LockTimeout { .. }) => Ok(Recorded::Undecided),

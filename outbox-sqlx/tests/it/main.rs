@@ -12,6 +12,7 @@ mod dead;
 mod dead_letters;
 mod durability;
 mod foreign;
+mod half_cancel;
 mod limits;
 mod maintenance;
 mod mysql;

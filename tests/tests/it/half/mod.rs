@@ -7,5 +7,6 @@ mod check_back;
 mod deciding;
 mod killed_producer;
 mod local_work;
+mod one_transaction;
 mod operators;
 mod sweepers;

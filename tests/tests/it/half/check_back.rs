@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use outbox_core::Message;
 use outbox_core::half::{CheckAnswer, CheckBack, CheckSchedule, HalfState};
 
 use super::support::*;
@@ -71,34 +72,20 @@ on_every_queue! {
         assert_delivered(&queue, &["half"]).await;
     }
 
-    async fn a_topic_without_a_checker_here_is_left_to_others(queue: Queue) {
+    async fn who_is_not_due_or_has_no_checker_here_is_not_asked_after(queue: Queue) {
         let half = queue.half_messages().with_schedule(often(1));
-        let id = half.prepare(message("k", "half")).await.unwrap();
-        let marker = outbox_core::Message::builder("elsewhere").build().unwrap();
-        let marker = half.prepare(marker).await.unwrap();
-        let elsewhere = CheckBack::builder(half.clone())
-            .checker("elsewhere", Scripted::always(CheckAnswer::RolledBack))
-            .poll(Duration::from_millis(5))
-            .build()
-            .unwrap();
-        let running = Running::run(elsewhere);
-        reaches(&half, marker, HalfState::RolledBack).await;
-        let stopped = running.stop().await;
-        assert_eq!((stopped.rolled_back, stopped.unknown), (1, 0));
-        let left = shown(&half, id).await;
-        assert_eq!((left.state, left.checks), (HalfState::Prepared, 0));
-    }
-
-    async fn nobody_is_asked_before_the_first_check_is_due(queue: Queue) {
-        let late = CheckSchedule::DEFAULT.with_first(LONG).unwrap();
-        let half = queue.half_messages().with_schedule(late);
-        let waits = half.prepare(message("k", "waits")).await.unwrap();
-        let due = half.clone().with_schedule(often(15)).prepare(message("k", "due")).await.unwrap();
+        let late = half.clone().with_schedule(CheckSchedule::DEFAULT.with_first(LONG).unwrap());
+        let waits = late.prepare(message("k", "waits")).await.unwrap();
+        let elsewhere = half.prepare(Message::builder("elsewhere").build().unwrap()).await.unwrap();
+        let due = half.prepare(message("k", "due")).await.unwrap();
         let checker = Scripted::always(CheckAnswer::RolledBack);
         let running = Running::start(&half, Arc::clone(&checker) as _);
         reaches(&half, due, HalfState::RolledBack).await;
         running.stop().await;
         assert_eq!(checker.asked(), 1);
-        assert_eq!(shown(&half, waits).await.state, HalfState::Prepared);
+        for left in [waits, elsewhere] {
+            let left = shown(&half, left).await;
+            assert_eq!((left.state, left.checks, left.last_error), (HalfState::Prepared, 0, None));
+        }
     }
 }

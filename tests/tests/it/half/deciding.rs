@@ -34,19 +34,14 @@ on_every_queue! {
         assert_delivered(&queue, &["half", "whole"]).await;
     }
 
-    async fn what_was_rolled_back_is_never_delivered(queue: Queue) {
+    async fn what_was_rolled_back_is_never_delivered_and_a_second_decision_is_answered_with_the_first(queue: Queue) {
         let half = queue.half_messages();
         let id = half.prepare(message("k", "half")).await.unwrap();
         assert_eq!(half.roll_back(id).await.unwrap(), Decided::Now);
         assert_eq!(half.roll_back(id).await.unwrap(), Decided::Before);
         let late = half.commit(id).await.unwrap_err();
         assert!(matches!(late, HalfError::Ended { state: HalfState::RolledBack, .. }), "{late}");
-        assert_delivered(&queue, &[]).await;
-    }
-
-    async fn a_second_decision_is_answered_with_the_first(queue: Queue) {
-        let half = queue.half_messages();
-        let id = half.prepare(message("k", "half")).await.unwrap();
+        let id = half.prepare(message("k", "committed")).await.unwrap();
         half.commit(id).await.unwrap();
         let late = half.roll_back(id).await.unwrap_err();
         assert!(matches!(late, HalfError::Ended { state: HalfState::Committed, .. }), "{late}");
@@ -54,7 +49,7 @@ on_every_queue! {
         assert!(matches!(again, HalfError::PreparedBefore { state: HalfState::Committed, .. }), "{again}");
         let unknown = half.commit(MessageId::new()).await.unwrap_err();
         assert!(matches!(unknown, HalfError::NotPrepared { .. }), "{unknown}");
-        assert_delivered(&queue, &["half"]).await;
+        assert_delivered(&queue, &["committed"]).await;
     }
 
     async fn of_many_decisions_at_once_one_is_carried_out(queue: Queue) {
@@ -88,31 +83,21 @@ on_every_queue! {
         delivery.ack().await.unwrap();
     }
 
-    async fn what_is_out_of_bounds_is_refused_before_anything_is_written(queue: Queue) {
+    async fn an_ended_message_is_remembered_for_a_while_and_forgotten_after(queue: Queue) {
         let half = queue.half_messages();
         let bad = Message::builder("a topic with spaces").build_unchecked();
-        let id = bad.id();
-        let refused = half.prepare(bad).await.unwrap_err();
+        let refused = half.prepare(bad.clone()).await.unwrap_err();
         assert!(matches!(refused, HalfError::Message(_)), "{refused}");
-        assert!(matches!(half.commit(id).await, Err(HalfError::NotPrepared { .. })));
-    }
-
-    async fn an_ended_message_is_remembered_for_a_while_and_forgotten_after(queue: Queue) {
-        let half = queue.half_messages().remember_for(Duration::from_secs(1)).unwrap();
+        assert!(matches!(half.commit(bad.id()).await, Err(HalfError::NotPrepared { .. })));
         let ended = half.prepare(message("k", "0")).await.unwrap();
         let undecided = half.prepare(message("k", "1")).await.unwrap();
         half.roll_back(ended).await.unwrap();
+        assert_eq!(half.store().forget_ended(LONG, 10).await.unwrap(), 0);
         assert_eq!(half.roll_back(ended).await.unwrap(), Decided::Before);
-        // A check-back that asks nobody forgets when it starts.
-        eventually("it is forgotten", async || {
-            let checker = Scripted::always(outbox_core::half::CheckAnswer::Unknown);
-            let idle = outbox_core::half::CheckBack::builder(half.clone()).checker("elsewhere", checker).build().unwrap();
-            let running = Running::run(idle);
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            running.stop().await;
-            matches!(half.roll_back(ended).await, Err(HalfError::NotPrepared { .. }))
-        })
-        .await;
+        let forget = async || half.store().forget_ended(Duration::from_millis(1), 10).await.unwrap();
+        eventually("it is forgotten", async || forget().await == 1).await;
+        assert!(matches!(half.roll_back(ended).await, Err(HalfError::NotPrepared { .. })));
+        assert_eq!(forget().await, 0);
         assert_eq!(shown(&half, undecided).await.state, HalfState::Prepared);
     }
 }

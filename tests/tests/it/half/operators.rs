@@ -17,7 +17,7 @@ async fn park(half: &HalfMessages, text: &str) -> MessageId {
 }
 
 on_every_queue! {
-    async fn a_parked_message_is_committed_or_discarded_by_name(queue: Queue) {
+    async fn a_parked_message_is_committed_or_discarded_by_name_or_by_its_producer(queue: Queue) {
         let half = queue.half_messages().with_schedule(often(1));
         let (wanted, unwanted) = (park(&half, "wanted").await, park(&half, "unwanted").await);
         assert!(matches!(half.commit_parked(wanted, " ").await, Err(HalfError::ByEmpty)));
@@ -33,15 +33,11 @@ on_every_queue! {
         assert!(discarded.ended_at.unwrap() >= discarded.prepared_at);
         let late = half.commit(unwanted).await.unwrap_err();
         assert!(matches!(late, HalfError::Ended { state: HalfState::Discarded, .. }), "{late}");
-        assert_delivered(&queue, &["wanted"]).await;
-    }
-
-    async fn the_producer_may_still_decide_about_a_parked_one(queue: Queue) {
-        let half = queue.half_messages().with_schedule(often(1));
+        // Its producer may still decide, too.
         let (done, undone) = (park(&half, "done").await, park(&half, "undone").await);
         assert_eq!(half.commit(done).await.unwrap(), Decided::Now);
         assert_eq!(half.roll_back(undone).await.unwrap(), Decided::Now);
-        assert_delivered(&queue, &["done"]).await;
+        assert_delivered(&queue, &["done", "wanted"]).await;
     }
 
     async fn an_operator_decides_only_about_what_is_parked(queue: Queue) {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::support::*;
 
 /// More than one page of what is due.
-const MESSAGES: usize = 120;
+const MESSAGES: usize = 105;
 
 async fn has_undecided(half: &HalfMessages) -> bool {
     let prepared = HalfFilter::new().state(HalfState::Prepared);

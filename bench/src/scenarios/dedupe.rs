@@ -1,7 +1,8 @@
 //! `dedupe`: how fast duplicates are told by the lock's done mark, with no database.
 //!
 //! A private Redis has the done marks of so many messages. The floor reads these same keys by GET; ours handles the messages
-//! again, through [`IdempotentConsumer`] and the lock's script, and each is told to be a duplicate. Both have 16 tasks over
+//! again, through [`IdempotentConsumer`] and the lock, which reads the mark before it would ask for a lock, and each is told
+//! to be a duplicate. Both have 16 tasks over
 //! one connection of the same client, which sends what several tasks ask at once together. Keys and messages are made
 //! before; what a call makes of a message (the text of its id, the key's hash, the command) belongs to ours.
 //!

@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outbox_core::{Due, Enqueue, Limits, Message, MessageError, Order};
-use sqlx::Transaction;
+use sqlx::Database;
 use transaction_scope::ScopedTransaction;
 
 use crate::database::OutboxDatabase;
@@ -43,24 +43,32 @@ impl SqlStore {
     }
 }
 
-impl<DB: OutboxDatabase> Enqueue<ScopedTransaction<DB>> for SqlStore
-where
-    SqlStore: Enqueue<Transaction<'static, DB>, Error = OutboxError>,
-{
+/// What a database is told in order to write messages. Each implements it next to its statements.
+pub trait EnqueueDatabase: Database {
+    /// Inserts messages whose limits were checked, on a connection that is in a transaction.
+    fn write(
+        connection: &mut Self::Connection,
+        messages: &[Message],
+        order: Order,
+    ) -> impl Future<Output = Result<(), OutboxError>> + Send;
+}
+
+/// In the scope of any database, so that code that is generic over the database says nothing more than that.
+impl<DB: OutboxDatabase> Enqueue<ScopedTransaction<DB>> for SqlStore {
     type Error = OutboxError;
 
-    fn enqueue(
+    async fn enqueue(
         &self,
         tx: &mut ScopedTransaction<DB>,
         messages: &[Message],
         order: Order,
-    ) -> impl Future<Output = Result<(), OutboxError>> + Send {
-        Enqueue::enqueue(self, tx.as_mut(), messages, order)
+    ) -> Result<(), OutboxError> {
+        self.check(messages)?;
+        DB::write(&mut **tx, messages, order).await
     }
 }
 
-/// Publishing in a transaction of this database, and through a connection that is in one, by the function `write` of where
-/// it is used: the same law for each.
+/// Publishing in a transaction of this database, and through a connection that is in one: the same law for each.
 #[cfg(any(feature = "postgres", feature = "sqlite", feature = "mysql"))]
 macro_rules! enqueue {
     ($database:ty, $connection:ty) => {
@@ -74,7 +82,7 @@ macro_rules! enqueue {
                 order: Order,
             ) -> Result<(), OutboxError> {
                 self.check(messages)?;
-                write(tx, messages, order).await
+                <$database as $crate::sql_store::EnqueueDatabase>::write(tx, messages, order).await
             }
         }
 
@@ -91,7 +99,7 @@ macro_rules! enqueue {
                     return Err(OutboxError::NotInTransaction);
                 }
                 self.check(messages)?;
-                write(tx, messages, order).await
+                <$database as $crate::sql_store::EnqueueDatabase>::write(tx, messages, order).await
             }
         }
     };

@@ -9,7 +9,7 @@ use sqlx::{Connection, MySql};
 use super::{ER_NO_SUCH_TABLE, number};
 use crate::error::OutboxError;
 use crate::many::Statements;
-use crate::sql_store::{DueMicros, enqueue, statement_length};
+use crate::sql_store::{DueMicros, EnqueueDatabase, enqueue, statement_length};
 use transaction_scope::sql;
 
 const PUBLISH: &str = sql!("mysql/publish.sql");
@@ -27,26 +27,29 @@ const KEY_SLOTS: u16 = 1_024;
 
 enqueue!(MySql, MySqlConnection);
 
-async fn write(
-    connection: &mut MySqlConnection,
-    messages: &[Message],
-    order: Order,
-) -> Result<(), OutboxError> {
-    <sqlx::MySql as transaction_scope::ScopeDatabase>::check_open(connection).await?;
-    if order == Order::KeyLocked {
-        lock_keys(connection, messages).await?;
-    }
-    if statement_length(messages, STATEMENT_BYTES) == messages.len() && Statements::is_one(messages.len()) {
-        return write_rows(connection, messages)
+impl EnqueueDatabase for MySql {
+    async fn write(
+        connection: &mut MySqlConnection,
+        messages: &[Message],
+        order: Order,
+    ) -> Result<(), OutboxError> {
+        <sqlx::MySql as transaction_scope::ScopeDatabase>::check_open(connection).await?;
+        if order == Order::KeyLocked {
+            lock_keys(connection, messages).await?;
+        }
+        if statement_length(messages, STATEMENT_BYTES) == messages.len() && Statements::is_one(messages.len())
+        {
+            return write_rows(connection, messages)
+                .await
+                .map_err(explain("writing messages"));
+        }
+        // Several statements: a savepoint makes them all or none, also for a caller who goes on after an error.
+        let mut savepoint = connection.begin().await.map_err(explain("writing messages"))?;
+        write_rows(&mut savepoint, messages)
             .await
-            .map_err(explain("writing messages"));
+            .map_err(explain("writing messages"))?;
+        savepoint.commit().await.map_err(explain("writing messages"))
     }
-    // Several statements: a savepoint makes them all or none, also for a caller who goes on after an error.
-    let mut savepoint = connection.begin().await.map_err(explain("writing messages"))?;
-    write_rows(&mut savepoint, messages)
-        .await
-        .map_err(explain("writing messages"))?;
-    savepoint.commit().await.map_err(explain("writing messages"))
 }
 
 async fn write_rows(connection: &mut MySqlConnection, messages: &[Message]) -> sqlx::Result<()> {

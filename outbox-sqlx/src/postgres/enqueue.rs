@@ -4,7 +4,7 @@ use outbox_core::{Message, Order};
 use sqlx::{PgConnection, Postgres};
 
 use crate::error::OutboxError;
-use crate::sql_store::{DueMicros, enqueue, statement_length};
+use crate::sql_store::{DueMicros, EnqueueDatabase, enqueue, statement_length};
 use transaction_scope::sql;
 
 const PUBLISH: &str = sql!("postgres/publish.sql");
@@ -24,24 +24,30 @@ const LOCKED_KEYS_MAX: usize = 1_000;
 
 enqueue!(Postgres, PgConnection);
 
-async fn write(connection: &mut PgConnection, messages: &[Message], order: Order) -> Result<(), OutboxError> {
-    if order == Order::KeyLocked {
-        lock_keys(connection, messages).await?;
+impl EnqueueDatabase for Postgres {
+    async fn write(
+        connection: &mut PgConnection,
+        messages: &[Message],
+        order: Order,
+    ) -> Result<(), OutboxError> {
+        if order == Order::KeyLocked {
+            lock_keys(connection, messages).await?;
+        }
+        if let [message] = messages {
+            return write_one(connection, message)
+                .await
+                .map_err(explain("writing a message"));
+        }
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let (statement, later) = rest.split_at(statement_length(rest, STATEMENT_BYTES));
+            write_many(connection, statement)
+                .await
+                .map_err(explain("writing messages"))?;
+            rest = later;
+        }
+        Ok(())
     }
-    if let [message] = messages {
-        return write_one(connection, message)
-            .await
-            .map_err(explain("writing a message"));
-    }
-    let mut rest = messages;
-    while !rest.is_empty() {
-        let (statement, later) = rest.split_at(statement_length(rest, STATEMENT_BYTES));
-        write_many(connection, statement)
-            .await
-            .map_err(explain("writing messages"))?;
-        rest = later;
-    }
-    Ok(())
 }
 
 async fn write_one(connection: &mut PgConnection, message: &Message) -> sqlx::Result<()> {

@@ -5,7 +5,7 @@ use sqlx::{Connection, Sqlite, SqliteConnection};
 
 use crate::error::OutboxError;
 use crate::many::Statements;
-use crate::sql_store::{DueMicros, enqueue};
+use crate::sql_store::{DueMicros, EnqueueDatabase, enqueue};
 use transaction_scope::sql;
 
 const PUBLISH: &str = sql!("sqlite/publish.sql");
@@ -16,27 +16,33 @@ static PUBLISH_MANY_FULL: LazyLock<Statements> = LazyLock::new(|| Statements::ne
 
 enqueue!(Sqlite, SqliteConnection);
 
-// There is no lock for an ordered publish: an insert needs the database's only write lock, which is held to
-// the end of the transaction. So ids are given in the order of the commits by themselves.
-async fn write(connection: &mut SqliteConnection, messages: &[Message], _: Order) -> Result<(), OutboxError> {
-    <sqlx::Sqlite as transaction_scope::ScopeDatabase>::check_open(connection).await?;
-    if Statements::is_one(messages.len()) {
-        return write_rows(connection, messages)
+impl EnqueueDatabase for Sqlite {
+    // There is no lock for an ordered publish: an insert needs the database's only write lock, which is held to
+    // the end of the transaction. So ids are given in the order of the commits by themselves.
+    async fn write(
+        connection: &mut SqliteConnection,
+        messages: &[Message],
+        _: Order,
+    ) -> Result<(), OutboxError> {
+        <sqlx::Sqlite as transaction_scope::ScopeDatabase>::check_open(connection).await?;
+        if Statements::is_one(messages.len()) {
+            return write_rows(connection, messages)
+                .await
+                .map_err(OutboxError::database("writing messages"));
+        }
+        // Several statements: a savepoint makes them all or none, also for a caller who goes on after an error.
+        let mut savepoint = connection
+            .begin()
             .await
-            .map_err(OutboxError::database("writing messages"));
+            .map_err(OutboxError::database("writing messages"))?;
+        write_rows(&mut savepoint, messages)
+            .await
+            .map_err(OutboxError::database("writing messages"))?;
+        savepoint
+            .commit()
+            .await
+            .map_err(OutboxError::database("writing messages"))
     }
-    // Several statements: a savepoint makes them all or none, also for a caller who goes on after an error.
-    let mut savepoint = connection
-        .begin()
-        .await
-        .map_err(OutboxError::database("writing messages"))?;
-    write_rows(&mut savepoint, messages)
-        .await
-        .map_err(OutboxError::database("writing messages"))?;
-    savepoint
-        .commit()
-        .await
-        .map_err(OutboxError::database("writing messages"))
 }
 
 async fn write_rows(connection: &mut SqliteConnection, messages: &[Message]) -> sqlx::Result<()> {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::queue::QueueKind;
+use crate::backend::Settings;
+use crate::faults::Faults;
+use crate::messaging::queue::QueueKind;
+use crate::role::{Role, Roles, default_roles};
 
 /// Where data goes when nothing is said: a file in the working directory.
 const DEFAULT_DATABASE: &str = "sqlite://order-service.db";
 
-/// Orders and inventory, talking through a transactional outbox.
+/// Main orders with a sub-order per merchant: modules that talk through a transactional outbox.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -47,6 +50,28 @@ pub struct ServeConfig {
     /// What messages travel through
     #[arg(long, env, value_enum, default_value_t = QueueKind::Database)]
     pub queue: QueueKind,
+    /// Which parts to run, separated by commas [default: all but loyalty]
+    #[arg(long, env, value_enum, value_delimiter = ',', value_name = "ROLES")]
+    role: Vec<Role>,
+    /// A Redis for the lock in front of the ledger: redis://, redis+cluster:// or redis+sentinel:// [default: a lock in
+    /// memory]
+    #[arg(long, env, hide_env_values = true, value_name = "URL")]
+    redis_url: Option<String>,
+    /// Seconds a buyer may take to pay, once his stock is set aside
+    #[arg(long, env, default_value = "900", value_name = "SECONDS", value_parser = seconds)]
+    pay_within: Duration,
+    /// Seconds the carrier takes
+    #[arg(long, env, default_value = "2", value_name = "SECONDS", value_parser = seconds)]
+    transit: Duration,
+    /// Seconds after its delivery by which a message has to be confirmed, before it is sent again
+    #[arg(long, env, default_value = "30", value_name = "SECONDS", value_parser = confirm_seconds)]
+    confirm_within: Duration,
+    /// Messages a second that each consumer handles at most [default: as fast as they go]
+    #[arg(long, env, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub consumer_rate: Option<u32>,
+    /// Whether things can be made to go wrong, over HTTP and on the page [default: where BIND is a loopback address]
+    #[arg(long, env, value_name = "BOOL")]
+    playground: Option<bool>,
     /// Where to take HTTP requests; port 0 is any free one
     #[arg(long, env, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
     pub bind: SocketAddr,
@@ -62,6 +87,30 @@ impl ServeConfig {
     /// Where the data is.
     pub fn database_url(&self) -> &str {
         non_empty(self.database_url.as_deref()).unwrap_or(DEFAULT_DATABASE)
+    }
+
+    /// Which parts to run.
+    pub fn roles(&self) -> Roles {
+        match self.role.is_empty() {
+            true => default_roles(),
+            false => self.role.iter().copied().collect(),
+        }
+    }
+
+    /// Whether the playground is there.
+    pub fn playground(&self) -> bool {
+        self.playground.unwrap_or(self.bind.ip().is_loopback())
+    }
+
+    /// What the modules are told.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            pay_within: self.pay_within,
+            transit: self.transit,
+            confirm_within: self.confirm_within,
+            redis_url: non_empty(self.redis_url.as_deref()).map(str::to_owned),
+            faults: Faults::new(),
+        }
     }
 }
 
@@ -108,6 +157,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "must be a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "must be 0 or more seconds".to_owned())
+}
+
+/// A deadline that a message can ask for.
+fn confirm_seconds(text: &str) -> Result<Duration, String> {
+    let span = seconds(text)?;
+    if span < Duration::from_millis(1) || span > Duration::from_secs(365 * 86_400) {
+        return Err("must be a millisecond to a year".to_owned());
+    }
+    Ok(span)
 }
 
 #[cfg(test)]

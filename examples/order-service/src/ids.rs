@@ -1,12 +1,13 @@
 //! Types for ids, so that the compiler keeps an order and a sub-order apart.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -34,4 +35,14 @@ id! {
 id! {
     /// The part of a main order that one merchant serves.
     SubOrderId
+}
+
+id! {
+    /// One try to pay for an order; also the payment provider's idempotency key.
+    PaymentId
+}
+
+id! {
+    /// One refund; also the payment provider's idempotency key.
+    RefundId
 }

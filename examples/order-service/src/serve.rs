@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::config::ServeConfig;
 use crate::database::Database;
-use crate::queue::Queue;
+use crate::messaging::queue::Queue;
 use crate::service::{Service, Setup};
 use crate::signals;
 
@@ -23,8 +23,11 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let service = Service::start(Setup {
         database,
         listener,
-        publisher: queue.publisher(),
         queue,
+        roles: config.roles(),
+        settings: config.settings(),
+        rate: config.consumer_rate,
+        playground: config.playground(),
         drain_notice: config.drain_notice,
     })
     .await?;

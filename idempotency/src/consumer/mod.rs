@@ -75,6 +75,8 @@ mod failure;
 mod handler;
 mod no_outbox;
 mod one;
+mod prepared;
+pub use prepared::*;
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;

@@ -1,7 +1,8 @@
-//! The service's own tables. Those of the outbox have migrations of their own (`outbox_sqlx::migrate`), under another
-//! name, so that the two never meet.
+//! The service's own tables. Those of the framework have migrations of their own (`outbox_sqlx::migrate`,
+//! `idempotency::migrate`), under other names, so that they never meet.
 
 use anyhow::{Context, Error, anyhow, bail};
+use idempotency::LedgerDatabase;
 use outbox_sqlx::OutboxDatabase;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Executor, FromRow, IntoArguments, Pool, SqlSafeStr};
@@ -10,12 +11,12 @@ use sqlx::{Executor, FromRow, IntoArguments, Pool, SqlSafeStr};
 const TABLE: &str = "_order_service_migrations";
 
 /// What each version adds. A version is never changed once it was released.
-const NAMES: [&str; 2] = ["orders", "inventory"];
+const NAMES: [&str; 6] = ["orders", "inventory", "payment", "shipping", "loyalty", "journal"];
 
 /// The migrations of one database.
 pub(super) type Texts = [&'static str; NAMES.len()];
 
-/// Brings the outbox's tables to this version, then by `own` the service's, and looks whether all are there: tables that
+/// Brings the framework's tables to this version, then by `own` the service's, and looks whether all are there: tables that
 /// were dropped by hand stay "migrated", and are better missed now than by the first order.
 pub(super) async fn run<DB>(
     pool: &Pool<DB>,
@@ -23,7 +24,7 @@ pub(super) async fn run<DB>(
     missing_tables: &'static str,
 ) -> anyhow::Result<()>
 where
-    DB: OutboxDatabase,
+    DB: OutboxDatabase + LedgerDatabase,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'r> (Option<String>,): FromRow<'r, DB::Row>,
@@ -34,6 +35,9 @@ where
     outbox_sqlx::check_schema(pool)
         .await
         .context("the outbox's tables are not usable")?;
+    idempotency::migrate(pool)
+        .await
+        .context("the ledger's tables are not usable")?;
     own.await.map_err(explain)?;
     let missing: (Option<String>,) = sqlx::query_as(missing_tables).fetch_one(pool).await?;
     match missing {

@@ -6,24 +6,25 @@ mod mysql;
 mod pools;
 mod postgres;
 mod probe;
+mod service_database;
 mod sqlite;
-
-use std::sync::Arc;
+mod statements;
 
 use anyhow::bail;
 use outbox_core::Publisher;
 use outbox_core::relay::{Relay, RelayConfig, RelayConfigError};
 use outbox_sqlx::maintenance::Maintenance;
 use outbox_sqlx::queue::{QueueError, SqlQueue};
-use outbox_sqlx::{MySqlRelayStore, Outbox, OutboxDatabase, PostgresRelayStore, SqliteRelayStore};
+use outbox_sqlx::{MySqlRelayStore, OutboxDatabase, PostgresRelayStore, SqliteRelayStore};
 use sqlx::{MySql, Pool, Postgres, Sqlite};
 
 pub use pools::Pools;
+pub use service_database::ServiceDatabase;
+pub(crate) use statements::statements;
 
-use crate::inventory::{InventoryStore, SqlInventory};
-use crate::maintenance::RETENTION;
-use crate::orders::{OrderStore, SqlOrders};
-use crate::queue::{self, Queue};
+use crate::backend::{Backend, Settings};
+use crate::jobs::RETENTION;
+use crate::messaging::queue::{self, Queue};
 
 /// An open database whose tables are of this version. Clones share the connections.
 #[derive(Debug, Clone)]
@@ -57,23 +58,15 @@ impl Database {
         }
     }
 
-    /// The orders in it.
-    pub fn orders(&self, outbox: &Outbox) -> Arc<dyn OrderStore> {
-        let outbox = outbox.clone();
+    /// All modules, living in it.
+    ///
+    /// # Errors
+    /// It can't be read, or a setting can't be.
+    pub async fn backend(&self, settings: &Settings) -> anyhow::Result<Backend> {
         match self.clone() {
-            Self::MySql(pools) => Arc::new(SqlOrders::new(pools, outbox)),
-            Self::Postgres(pools) => Arc::new(SqlOrders::new(pools, outbox)),
-            Self::Sqlite(pools) => Arc::new(SqlOrders::new(pools, outbox)),
-        }
-    }
-
-    /// The inventory in it.
-    pub fn inventory(&self, outbox: &Outbox) -> Arc<dyn InventoryStore> {
-        let outbox = outbox.clone();
-        match self.clone() {
-            Self::MySql(pools) => Arc::new(SqlInventory::new(pools, outbox)),
-            Self::Postgres(pools) => Arc::new(SqlInventory::new(pools, outbox)),
-            Self::Sqlite(pools) => Arc::new(SqlInventory::new(pools, outbox)),
+            Self::MySql(pools) => Backend::new(pools, settings).await,
+            Self::Postgres(pools) => Backend::new(pools, settings).await,
+            Self::Sqlite(pools) => Backend::new(pools, settings).await,
         }
     }
 

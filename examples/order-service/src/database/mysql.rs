@@ -14,6 +14,10 @@ use super::probe::{ACQUIRE_TIMEOUT, probe};
 const MIGRATIONS: Texts = [
     include_str!("../../sql/mysql/migrations/0001_orders.sql"),
     include_str!("../../sql/mysql/migrations/0002_inventory.sql"),
+    include_str!("../../sql/mysql/migrations/0003_payment.sql"),
+    include_str!("../../sql/mysql/migrations/0004_shipping.sql"),
+    include_str!("../../sql/mysql/migrations/0005_loyalty.sql"),
+    include_str!("../../sql/mysql/migrations/0006_journal.sql"),
 ];
 const MIGRATE_LOCK: &str = include_str!("../../sql/mysql/migrate_lock.sql");
 const MIGRATE_INTERRUPTED: &str = include_str!("../../sql/mysql/migrate_interrupted.sql");

@@ -13,6 +13,10 @@ use super::probe::{ACQUIRE_TIMEOUT, probe};
 const MIGRATIONS: Texts = [
     include_str!("../../sql/postgres/migrations/0001_orders.sql"),
     include_str!("../../sql/postgres/migrations/0002_inventory.sql"),
+    include_str!("../../sql/postgres/migrations/0003_payment.sql"),
+    include_str!("../../sql/postgres/migrations/0004_shipping.sql"),
+    include_str!("../../sql/postgres/migrations/0005_loyalty.sql"),
+    include_str!("../../sql/postgres/migrations/0006_journal.sql"),
 ];
 const MISSING_TABLES: &str = include_str!("../../sql/postgres/missing_tables.sql");
 

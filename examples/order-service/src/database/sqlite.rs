@@ -11,6 +11,10 @@ use super::probe::ACQUIRE_TIMEOUT;
 const MIGRATIONS: Texts = [
     include_str!("../../sql/sqlite/migrations/0001_orders.sql"),
     include_str!("../../sql/sqlite/migrations/0002_inventory.sql"),
+    include_str!("../../sql/sqlite/migrations/0003_payment.sql"),
+    include_str!("../../sql/sqlite/migrations/0004_shipping.sql"),
+    include_str!("../../sql/sqlite/migrations/0005_loyalty.sql"),
+    include_str!("../../sql/sqlite/migrations/0006_journal.sql"),
 ];
 const MISSING_TABLES: &str = include_str!("../../sql/sqlite/missing_tables.sql");
 

@@ -10,7 +10,6 @@ mod plan;
 mod rest;
 mod tap;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -21,7 +20,7 @@ use crate::audit::Audit;
 use crate::client::Client;
 use crate::config::DemoConfig;
 use crate::database::Database;
-use crate::queue::Queue;
+use crate::messaging::queue::Queue;
 use crate::service::{Service, Setup};
 use crate::signals;
 use ground::Ground;
@@ -68,8 +67,11 @@ async fn play(config: &DemoConfig, ground: &Ground) -> anyhow::Result<Outcome> {
     let service = Service::start(Setup {
         database,
         listener: TcpListener::bind("127.0.0.1:0").await?,
-        publisher: Arc::new(tap.clone()),
         queue: queue.clone(),
+        roles: crate::role::default_roles(),
+        settings: crate::backend::Settings::default(),
+        rate: None,
+        playground: false,
         drain_notice: Duration::ZERO,
     })
     .await?;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::audit::Audit;
-use crate::queue::QueueKind;
+use crate::messaging::queue::QueueKind;
 
 /// What one run of the demo came to.
 pub(super) struct Outcome {

@@ -81,6 +81,8 @@ fn order(number: u32, random: &mut fastrand::Rng) -> PlaceOrder {
     PlaceOrder {
         buyer: format!("buyer-{}", number % 100),
         items: items.collect(),
+        all_or_nothing: false,
+        payment_method: Some("card".to_owned()),
     }
 }
 

@@ -7,8 +7,8 @@ use outbox_sqlx::queue::QueueError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::tap::Tap;
-use crate::queue::Queue;
-use crate::{inventory, orders};
+use crate::groups;
+use crate::messaging::queue::Queue;
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(10);
@@ -32,7 +32,7 @@ pub(super) async fn wait(
     let at_rest = loop {
         looks.tick().await;
         let arrived = tap.messages();
-        let waiting = queue.backlog(inventory::GROUP).await? + queue.backlog(orders::GROUP).await?;
+        let waiting = queue.backlog(groups::INVENTORY).await? + queue.backlog(groups::ORDERS).await?;
         bar.set_position(arrived.saturating_sub(waiting));
         if arrived >= messages && waiting == 0 {
             break true;

@@ -16,18 +16,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            let detail = "The body must be JSON: send it with Content-Type: application/json.";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-        }
+        let headers = request.headers().clone();
         let bytes = axum::body::Bytes::from_request(request, state)
             .await
             .map_err(unread)?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(misshapen)?;
-        json.end().map_err(|error| not_json(&error))?;
-        Ok(Self(value))
+        parse(&headers, &bytes).map(Self)
     }
+}
+
+/// A JSON body that was read already.
+///
+/// # Errors
+/// As those of [`Body`].
+pub fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    if !is_json(headers) {
+        let detail = "The body must be JSON: send it with Content-Type: application/json.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(misshapen)?;
+    json.end().map_err(|error| not_json(&error))?;
+    Ok(value)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -3,24 +3,31 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use outbox_sqlx::OutboxError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::store_error::StoreError;
 
 /// What went wrong, for programs (`status`, `errors`) and for people (`detail`).
 ///
 /// The type is left at its default, `about:blank`: the status says what kind of problem it is (RFC 9457, 4.2.1).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
+    /// The kind of problem, in words.
+    #[schema(value_type = String)]
     title: &'static str,
+    /// The status, again.
     status: u16,
+    /// What is the matter, for people.
     detail: String,
+    /// What is wrong with the body, all of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
 
 /// One thing that is wrong with the body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where: a JSON pointer (RFC 6901) into the body; empty for the body as a whole.
     pub pointer: String,
@@ -49,6 +56,13 @@ impl Problem {
         }
     }
 
+    /// Something went wrong on our side. What exactly is for the log and not for strangers.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed");
+        let detail = "Something went wrong on our side.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
     /// A body that is JSON, and not what is asked for: 422, with all errors and not just the first.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let places: Vec<_> = errors
@@ -65,6 +79,16 @@ impl Problem {
 /// The database said no. What exactly is for the log and not for strangers.
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Outbox(
+            refused @ (OutboxError::NoLetter { .. }
+            | OutboxError::KeyParked { .. }
+            | OutboxError::ReasonEmpty
+            | OutboxError::ReasonTooLong { .. }
+            | OutboxError::UnknownGroup { .. }),
+        ) = &error
+        {
+            return Self::new(StatusCode::CONFLICT, format!("{refused}."));
+        }
         tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
         if error.is_outcome_unknown() {
             return Self::new(

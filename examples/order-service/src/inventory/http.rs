@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
+use utoipa::{OpenApi, ToSchema};
 
-use super::{InventoryStore, StockItem};
+use super::{StockItem, Warehouse};
 use crate::http::{Body, FieldError, PathParams, Problem};
 
 /// Most of one article that a merchant can have.
@@ -16,24 +17,37 @@ const ON_HAND_MAX: i64 = 1_000_000_000;
 /// Most bytes of a merchant's or an article's name, as in an order.
 const NAME_MAX: usize = crate::orders::PlaceOrder::NAME_MAX;
 
+/// The operations of this module, for the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(paths(show, put))]
+pub struct Routes;
+
 /// The routes under `/stock`.
-pub fn routes(store: Arc<dyn InventoryStore>) -> Router {
+pub fn routes(warehouse: Arc<dyn Warehouse>) -> Router {
     Router::new()
         .route("/stock/{merchant}/{sku}", get(show).put(put))
-        .with_state(store)
+        .with_state(warehouse)
 }
 
 /// The body of `PUT /stock/{merchant}/{sku}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PutStock {
+    /// What lies in the warehouse, with what is reserved of it.
     on_hand: i64,
 }
 
-/// `PUT /stock/{merchant}/{sku}`: what the merchant has of it in all, with what is reserved. Sent twice, it changes
-/// nothing more.
+/// Says what a merchant has of an article.
+///
+/// In all, with what is reserved. Sent twice, it changes nothing more.
+#[utoipa::path(put, path = "/stock/{merchant}/{sku}", tag = "inventory", request_body = PutStock,
+    params(("merchant" = String, Path), ("sku" = String, Path)),
+    responses(
+        (status = 200, body = StockItem), (status = 400, body = Problem),
+        (status = 409, body = Problem, description = "More than that is reserved"),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
 async fn put(
-    State(store): State<Arc<dyn InventoryStore>>,
+    State(warehouse): State<Arc<dyn Warehouse>>,
     PathParams((merchant, sku)): PathParams<(String, String)>,
     Body(PutStock { on_hand }): Body<PutStock>,
 ) -> Result<Json<StockItem>, Problem> {
@@ -48,19 +62,22 @@ async fn put(
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
         }
     }
-    let item = store.put_stock(&merchant, &sku, on_hand).await?;
+    let item = warehouse.put_stock(&merchant, &sku, on_hand).await?;
     item.map(Json).ok_or_else(|| {
         let detail = format!("More than {on_hand} of {merchant}/{sku} are reserved for orders already.");
         Problem::new(StatusCode::CONFLICT, detail)
     })
 }
 
-/// `GET /stock/{merchant}/{sku}`
+/// What a merchant has of an article.
+#[utoipa::path(get, path = "/stock/{merchant}/{sku}", tag = "inventory",
+    params(("merchant" = String, Path), ("sku" = String, Path)),
+    responses((status = 200, body = StockItem), (status = 404, body = Problem)))]
 async fn show(
-    State(store): State<Arc<dyn InventoryStore>>,
+    State(warehouse): State<Arc<dyn Warehouse>>,
     PathParams((merchant, sku)): PathParams<(String, String)>,
 ) -> Result<Json<StockItem>, Problem> {
-    let item = store.find_stock(&merchant, &sku).await?;
+    let item = warehouse.find_stock(&merchant, &sku).await?;
     item.map(Json).ok_or_else(|| {
         let detail = format!("Merchant {merchant} has no article {sku}.");
         Problem::new(StatusCode::NOT_FOUND, detail)

@@ -1,12 +1,17 @@
-//! Inventory: what each merchant has, and what of it is set aside for whom.
+//! Inventory: what each merchant has, and what of it is set aside for whom. All it knows of orders came in messages.
 //!
-//! In reading order: what is asked of the database ([`InventoryStore`]) and how it is done; the doors to
-//! the outside, which are the requests of orders ([`hear_requests`]) and HTTP ([`routes`]).
+//! In reading order: what a stock item is and how it changes ([`StockItem`]); how it is kept ([`Statements`]); what is done
+//! when something is heard ([`module`]); and where merchants say what they have ([`Warehouse`], [`routes`]).
 
-mod consumer;
 mod http;
-mod store;
+mod listener;
+mod shelf;
+mod statements;
+mod stock;
+mod warehouse;
 
-pub use consumer::{GROUP, hear_requests};
-pub use http::routes;
-pub use store::{InventoryStore, SqlInventory, StockItem};
+pub use http::{Routes, routes};
+pub use listener::module;
+pub use statements::Statements;
+pub use stock::StockItem;
+pub use warehouse::Warehouse;

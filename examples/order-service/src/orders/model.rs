@@ -1,13 +1,14 @@
-//! What an order is. No database, no HTTP: what can be decided without them is decided here.
+//! What an order is. No database, no HTTP: what it becomes is decided in `transitions`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::place_order::Item;
-use crate::events::{OrderPlaced, StockLine, StockRequested};
-use crate::ids::{OrderId, SubOrderId};
+use super::place_order::{Item, PlaceOrder};
+use super::state::{OrderState, SubOrderState};
+use crate::ids::{OrderId, PaymentId, SubOrderId};
 
-/// A main order: one buyer, one amount to pay. All amounts are in cents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A main order: one buyer, one payment. All amounts are in cents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// Its id.
     pub id: OrderId,
@@ -15,16 +16,34 @@ pub struct Order {
     pub buyer: String,
     /// Where it stands.
     pub state: OrderState,
+    /// Why it was cancelled, or why the last try to pay failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether the buyer wants nothing unless he can have all of it.
+    pub all_or_nothing: bool,
     /// What was asked for.
     pub placed_amount: i64,
-    /// What is to be paid: the sum of the sub-orders that were not refused.
+    /// What is to be paid: the sum of the sub-orders that were not refused. Nothing, once it is cancelled.
     pub amount: i64,
+    /// What was captured.
+    pub captured_amount: i64,
+    /// What of that went back.
+    pub refunded_amount: i64,
+    /// The last try to pay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<PaymentId>,
+    /// What it is paid with as soon as its stock is set aside. The provider's token, and not for others to see.
+    #[serde(skip)]
+    pub payment_method: Option<String>,
+    /// Whether the time to pay ran out while payment was at it.
+    #[serde(skip)]
+    pub overdue: bool,
     /// One per merchant.
     pub sub_orders: Vec<SubOrder>,
 }
 
 /// The part of an order that one merchant serves. It is reserved as a whole or refused as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubOrder {
     /// Its id.
     pub id: SubOrderId,
@@ -37,12 +56,18 @@ pub struct SubOrder {
     pub reason: Option<String>,
     /// The sum of its lines.
     pub amount: i64,
+    /// What of the captured amount is for it.
+    pub paid_amount: i64,
+    /// What was asked to be given back of that.
+    pub refund_requested: i64,
+    /// What went back.
+    pub refunded_amount: i64,
     /// What was ordered.
     pub lines: Vec<Line>,
 }
 
 /// A line of a sub-order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// The merchant's name for the article.
     pub sku: String,
@@ -53,7 +78,7 @@ pub struct Line {
 }
 
 /// An order as it stands in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderSummary {
     /// Its id.
     pub id: OrderId,
@@ -67,67 +92,35 @@ pub struct OrderSummary {
     pub amount: i64,
 }
 
-/// A state is left only by the edges of this diagram, each of them one conditional statement:
-///
-/// ```text
-/// pending ──the last sub-order was answered, and one at least is reserved──► completed
-///    └──────the last sub-order was answered, and all are refused───────────► refused
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderState {
-    /// Not all sub-orders are answered.
-    Pending,
-    /// Everything that can be had is reserved.
-    Completed,
-    /// Nothing can be had.
-    Refused,
-}
-
-/// ```text
-/// pending ──StockReserved──► reserved
-///    └──────StockRefused───► refused
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SubOrderState {
-    /// Inventory has not answered.
-    Pending,
-    /// Its stock is set aside.
-    Reserved,
-    /// The merchant is short of something.
-    Refused,
-}
-
 impl Order {
     /// A new order: the items that a buyer asked for, split by merchant. Merchants, and a merchant's lines, stay in
     /// the order in which they were named.
-    pub fn place(buyer: String, items: Vec<Item>) -> Self {
-        let id = OrderId::new();
+    pub fn new(request: PlaceOrder) -> Self {
         let mut sub_orders: Vec<SubOrder> = Vec::new();
-        for item in items {
+        for item in request.items {
             let known = sub_orders
                 .iter()
                 .position(|sub_order| sub_order.merchant == item.merchant);
             let index = known.unwrap_or_else(|| {
-                sub_orders.push(SubOrder::new(item.merchant));
+                sub_orders.push(SubOrder::new(item.merchant.clone()));
                 sub_orders.len() - 1
             });
-            let sub_order = &mut sub_orders[index];
-            sub_order.amount += i64::from(item.quantity) * item.unit_price;
-            sub_order.lines.push(Line {
-                sku: item.sku,
-                quantity: item.quantity,
-                unit_price: item.unit_price,
-            });
+            sub_orders[index].add(item);
         }
         let amount = sub_orders.iter().map(|sub_order| sub_order.amount).sum();
         Self {
-            id,
-            buyer,
+            id: OrderId::new(),
+            buyer: request.buyer,
             state: OrderState::Pending,
+            reason: None,
+            all_or_nothing: request.all_or_nothing,
             placed_amount: amount,
             amount,
+            captured_amount: 0,
+            refunded_amount: 0,
+            payment_id: None,
+            payment_method: request.payment_method,
+            overdue: false,
             sub_orders,
         }
     }
@@ -140,24 +133,9 @@ impl Order {
         })
     }
 
-    /// What everybody is told when it is placed.
-    pub fn placed(&self) -> OrderPlaced {
-        OrderPlaced {
-            order_id: self.id,
-            buyer: self.buyer.clone(),
-            amount: self.placed_amount,
-            sub_orders: self.sub_orders.iter().map(|sub_order| sub_order.id).collect(),
-        }
-    }
-
-    /// What inventory is asked, once per sub-order.
-    pub fn stock_requests(&self) -> impl Iterator<Item = StockRequested> {
-        self.sub_orders.iter().map(|sub_order| StockRequested {
-            sub_order_id: sub_order.id,
-            order_id: self.id,
-            merchant: sub_order.merchant.clone(),
-            lines: sub_order.lines.iter().map(Line::to_stock_line).collect(),
-        })
+    /// One of its sub-orders.
+    pub fn sub_order(&self, id: SubOrderId) -> Option<&SubOrder> {
+        self.sub_orders.iter().find(|sub_order| sub_order.id == id)
     }
 }
 
@@ -169,69 +147,19 @@ impl SubOrder {
             state: SubOrderState::Pending,
             reason: None,
             amount: 0,
+            paid_amount: 0,
+            refund_requested: 0,
+            refunded_amount: 0,
             lines: Vec::new(),
         }
     }
-}
 
-impl Line {
-    fn to_stock_line(&self) -> StockLine {
-        StockLine {
-            sku: self.sku.clone(),
-            quantity: self.quantity,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn item(merchant: &str, sku: &str, quantity: u32, unit_price: i64) -> Item {
-        Item {
-            merchant: merchant.to_owned(),
-            sku: sku.to_owned(),
-            quantity,
-            unit_price,
-        }
-    }
-
-    #[test]
-    fn items_are_split_by_merchant_and_the_amounts_add_up() {
-        let items = vec![
-            item("b", "x", 2, 300),
-            item("a", "x", 1, 5),
-            item("b", "y", 1, 40),
-        ];
-        let order = Order::place("ann".to_owned(), items);
-        let parts: Vec<_> = order
-            .sub_orders
-            .iter()
-            .map(|sub_order| {
-                (
-                    sub_order.merchant.as_str(),
-                    sub_order.amount,
-                    sub_order.lines.len(),
-                )
-            })
-            .collect();
-        assert_eq!(parts, [("b", 640, 2), ("a", 5, 1)]);
-        assert_eq!((order.placed_amount, order.amount), (645, 645));
-    }
-
-    #[test]
-    fn each_sub_order_is_one_request() {
-        let order = Order::place(
-            "ann".to_owned(),
-            vec![item("b", "x", 2, 300), item("a", "y", 1, 5)],
-        );
-        let requests: Vec<_> = order.stock_requests().collect();
-        assert_eq!(requests.len(), 2);
-        assert_eq!(requests[1].merchant, "a");
-        assert_eq!(requests[1].sub_order_id, order.sub_orders[1].id);
-        assert_eq!(
-            order.placed().sub_orders,
-            [requests[0].sub_order_id, requests[1].sub_order_id]
-        );
+    fn add(&mut self, item: Item) {
+        self.amount += i64::from(item.quantity) * item.unit_price;
+        self.lines.push(Line {
+            sku: item.sku,
+            quantity: item.quantity,
+            unit_price: item.unit_price,
+        });
     }
 }

@@ -3,21 +3,65 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::http::FieldError;
 
 /// The body of `POST /orders`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceOrder {
     /// Who buys.
     pub buyer: String,
     /// What, of one or several merchants.
     pub items: Vec<Item>,
+    /// Whether he wants nothing unless he can have all of it.
+    #[serde(default)]
+    pub all_or_nothing: bool,
+    /// What it is paid with as soon as its stock is set aside: a token of the payment provider. Without one the order waits
+    /// to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<String>,
+}
+
+/// The body of `POST /orders/{id}/payment`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pay {
+    /// What it is paid with: a token of the payment provider.
+    pub payment_method: String,
+}
+
+impl Pay {
+    /// Everything that is wrong with it.
+    pub fn errors(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        check_name(&mut errors, "/payment_method".to_owned(), &self.payment_method);
+        errors
+    }
+}
+
+/// The body of `POST /orders/{id}/sub-orders/{sub_order_id}/refunds`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRefund {
+    /// How much is to go back, in cents.
+    pub amount: i64,
+}
+
+impl RequestRefund {
+    /// Everything that is wrong with it.
+    pub fn errors(&self) -> Vec<FieldError> {
+        if self.amount > 0 {
+            return Vec::new();
+        }
+        let detail = format!("is {}, must be 1 or more cents", self.amount);
+        vec![FieldError::new("/amount", detail)]
+    }
 }
 
 /// One item of a [`PlaceOrder`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// Whose article.
@@ -49,6 +93,9 @@ impl PlaceOrder {
     pub fn errors(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         check_name(&mut errors, "/buyer".to_owned(), &self.buyer);
+        if let Some(method) = &self.payment_method {
+            check_name(&mut errors, "/payment_method".to_owned(), method);
+        }
         if self.items.is_empty() {
             errors.push(FieldError::new("/items", "must have at least one item"));
         }
@@ -120,6 +167,8 @@ mod tests {
         PlaceOrder {
             buyer: "ann".to_owned(),
             items,
+            all_or_nothing: false,
+            payment_method: None,
         }
     }
 

@@ -1,2 +1,2 @@
 -- One stock item. Safe: reads only.
-SELECT merchant, sku, on_hand, available, reserved FROM stock WHERE merchant = ? AND sku = ?
+SELECT on_hand, available, reserved, sold FROM stock WHERE merchant = ? AND sku = ?

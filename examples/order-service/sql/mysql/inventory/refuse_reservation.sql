@@ -1,2 +1,2 @@
--- Turns the reservation of this transaction into a refusal. Parameters: reason, sub-order. Safe: its own row.
+-- Turns the reservation of this transaction into a refusal. Safe: its own row.
 UPDATE reservation SET state = 'refused', reason = ? WHERE sub_order_id = ?

@@ -1,3 +1,3 @@
--- Writes a main order, whose amount is as yet what was placed: id, buyer, amount, amount. Its sub-orders and messages
--- follow in the same transaction. Safe: plain insert.
-INSERT INTO main_order (id, buyer, placed_amount, amount) VALUES (?, ?, ?, ?)
+-- Writes a main order. Its sub-orders and messages follow in the same transaction. Safe: plain insert.
+INSERT INTO main_order (id, buyer, all_or_nothing, payment_method, placed_amount, amount)
+VALUES (?, ?, ?, ?, ?, ?)

@@ -1,4 +1,7 @@
--- Lets one answer after the other change an order. Without it the last two answers, heard at the same time, would each
--- see the other's sub-order as pending, and nobody would complete the order. Safe: one row by its primary key, which
--- everybody who changes an order locks first; as a locking read it sees what is committed and no older snapshot.
-SELECT id FROM main_order WHERE id = ? FOR UPDATE
+-- Reads a main order and lets nobody else change it until the transaction ends: whoever changes an order locks it
+-- first. Safe: one row by its primary key; as a locking read it sees what is committed and no older snapshot.
+SELECT id, buyer, state, reason, all_or_nothing, placed_amount, amount, captured_amount, refunded_amount,
+       payment_id, payment_method, overdue
+  FROM main_order
+ WHERE id = ?
+   FOR UPDATE

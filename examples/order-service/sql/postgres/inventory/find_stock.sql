@@ -1,2 +1,2 @@
 -- One stock item.
-SELECT merchant, sku, on_hand, available, reserved FROM stock WHERE merchant = $1 AND sku = $2
+SELECT on_hand, available, reserved, sold FROM stock WHERE merchant = $1 AND sku = $2

@@ -1,3 +1,4 @@
--- Writes all lines of an order in one statement, as columns: the arrays are of the same length.
+-- Writes all lines of an order in one statement: [[sub-order, position, sku, quantity, price], …].
 INSERT INTO order_line (sub_order_id, position, sku, quantity, unit_price)
-SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::bigint[], $5::bigint[])
+SELECT (value ->> 0)::uuid, (value ->> 1)::integer, value ->> 2, (value ->> 3)::bigint, (value ->> 4)::bigint
+  FROM json_array_elements($1::json)

@@ -1,3 +1,7 @@
--- Lets one answer after the other change an order. Without it the last two answers, heard at the same time, would each
--- see the other's sub-order as pending, and nobody would complete the order.
-SELECT id FROM main_order WHERE id = $1 FOR UPDATE
+-- Reads a main order and lets nobody else change it until the transaction ends: whoever changes an order locks it
+-- first.
+SELECT id, buyer, state, reason, all_or_nothing, placed_amount, amount, captured_amount, refunded_amount,
+       payment_id, payment_method, overdue
+  FROM main_order
+ WHERE id = $1
+   FOR UPDATE

@@ -1,38 +1,65 @@
 -- The tables of the orders module. The law stands in the schema: whatever the program does, a state that makes no
--- sense can't be committed. Ids are the 16 bytes of a UUID.
+-- sense can't be committed. All amounts are in cents.
 
 CREATE TABLE main_order (
-    id            BLOB    PRIMARY KEY,
-    buyer         TEXT    NOT NULL CHECK (buyer <> ''),
-    state         TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'completed', 'refused')),
-    -- What was asked for, in cents.
+    id BLOB NOT NULL,
+    buyer TEXT NOT NULL CHECK (buyer <> ''),
+    state TEXT NOT NULL DEFAULT 'pending',
+    -- Why it was cancelled, or why the last try to pay failed.
+    reason TEXT,
+    -- Whether the buyer wants nothing unless he can have all of it.
+    all_or_nothing INTEGER NOT NULL,
+    -- What was asked for; what is to be paid, the sum of the sub-orders that were not refused; what was captured; what went back.
     placed_amount INTEGER NOT NULL CHECK (placed_amount >= 0),
-    -- What is to be paid: the sum of the sub-orders that were not refused.
-    amount        INTEGER NOT NULL CHECK (amount BETWEEN 0 AND placed_amount),
-    placed_at     TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-    CHECK (state <> 'refused' OR amount = 0)
+    amount INTEGER NOT NULL,
+    captured_amount INTEGER NOT NULL DEFAULT 0,
+    refunded_amount INTEGER NOT NULL DEFAULT 0,
+    -- The last try to pay; what it is paid with, a token of the payment provider; until when; and whether that has passed while payment was at it.
+    payment_id BLOB,
+    payment_method TEXT,
+    pay_by INTEGER,
+    overdue INTEGER NOT NULL DEFAULT 0,
+    placed_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    PRIMARY KEY (id),
+    CHECK (state IN ('pending', 'awaiting_payment', 'paying', 'paid', 'completed', 'cancelled')),
+    CHECK (amount BETWEEN 0 AND placed_amount),
+    CHECK (captured_amount IN (0, amount)),
+    CHECK (refunded_amount BETWEEN 0 AND captured_amount),
+    CHECK (state <> 'cancelled' OR (amount = 0 AND reason IS NOT NULL)),
+    CHECK (state NOT IN ('paying', 'paid', 'completed') OR payment_id IS NOT NULL),
+    CHECK (state IN ('paid', 'completed') OR captured_amount = 0),
+    CHECK (state NOT IN ('paid', 'completed') OR captured_amount = amount)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX main_order_pay_by ON main_order (pay_by) WHERE state = 'awaiting_payment';
 
 CREATE TABLE sub_order (
-    id       BLOB    PRIMARY KEY,
-    order_id BLOB    NOT NULL REFERENCES main_order (id),
-    merchant TEXT    NOT NULL CHECK (merchant <> ''),
-    state    TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'reserved', 'refused')),
+    id BLOB NOT NULL,
+    order_id BLOB NOT NULL,
+    merchant TEXT NOT NULL CHECK (merchant <> ''),
+    state TEXT NOT NULL DEFAULT 'pending',
     -- Why it was refused.
-    reason   TEXT,
-    amount   INTEGER NOT NULL CHECK (amount >= 0),
+    reason TEXT,
+    amount INTEGER NOT NULL CHECK (amount >= 0),
+    -- What of the captured amount is for it; what of that was asked back; and what went back.
+    paid_amount INTEGER NOT NULL DEFAULT 0,
+    refund_requested INTEGER NOT NULL DEFAULT 0,
+    refunded_amount INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (id),
     UNIQUE (order_id, merchant),
-    CHECK ((state = 'refused') = (reason IS NOT NULL))
+    FOREIGN KEY (order_id) REFERENCES main_order (id),
+    CHECK (state IN ('pending', 'reserved', 'refused', 'released', 'paid', 'shipped', 'delivered')),
+    CHECK ((state = 'refused') = (reason IS NOT NULL)),
+    CHECK (paid_amount = CASE WHEN state IN ('paid', 'shipped', 'delivered') THEN amount ELSE 0 END),
+    CHECK (refunded_amount BETWEEN 0 AND refund_requested),
+    CHECK (refund_requested <= paid_amount)
 ) STRICT, WITHOUT ROWID;
 
--- For the recovery: what has no answer yet. Small, however many orders there were.
-CREATE INDEX sub_order_pending ON sub_order (id) WHERE state = 'pending';
-
 CREATE TABLE order_line (
-    sub_order_id BLOB    NOT NULL REFERENCES sub_order (id),
-    position     INTEGER NOT NULL CHECK (position >= 0),
-    sku          TEXT    NOT NULL CHECK (sku <> ''),
-    quantity     INTEGER NOT NULL CHECK (quantity > 0),
-    unit_price   INTEGER NOT NULL CHECK (unit_price >= 0),
-    PRIMARY KEY (sub_order_id, position)
+    sub_order_id BLOB NOT NULL,
+    position INTEGER NOT NULL CHECK (position >= 0),
+    sku TEXT NOT NULL CHECK (sku <> ''),
+    quantity INTEGER NOT NULL CHECK (quantity > 0),
+    unit_price INTEGER NOT NULL CHECK (unit_price >= 0),
+    PRIMARY KEY (sub_order_id, position),
+    FOREIGN KEY (sub_order_id) REFERENCES sub_order (id)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,3 @@
+-- Reads a stock item and lets nobody else change it until the transaction ends, so that of two who want the last one
+-- the second finds none. Whoever locks several does so by article, and meets no deadlock.
+SELECT on_hand, available, reserved, sold FROM stock WHERE merchant = $1 AND sku = $2 FOR UPDATE

@@ -6,6 +6,7 @@ use outbox_core::{Delivery, Enqueue, Message, MessageId};
 use transaction_scope::ScopedTransaction;
 
 use super::failure::{Failure, handle_error};
+use super::step::Handle;
 use super::{IdempotentConsumer, IdempotentHandler};
 use crate::database::LedgerDatabase;
 use crate::guard::{Asked, Claimed, Decision, RunError};
@@ -104,7 +105,11 @@ where
         let mut duplicates: Vec<&Message> = others.iter().map(|keyed| keyed.message).collect();
         duplicates.extend(marked);
         match first {
-            Some(first) => self.work(first, &firsts, &duplicates).await?,
+            Some(first) => {
+                let (handler, messages) = (&self.handler, firsts.as_slice());
+                let step = Handle { handler, messages };
+                self.work(first, step, &firsts, &duplicates).await?;
+            }
             None => self.confirm_again(&duplicates).await?,
         }
         Ok(firsts.len())

@@ -66,6 +66,8 @@
 //! A message that asks for a confirmation ([`outbox_core::Confirm`]) gets one from its first handling, as an outbox row of the
 //! handler's transaction, and again from every duplicate, before its ack. It needs an outbox for that.
 //!
+//! A handler that has to call another system does so before its transaction, and not in it: [`PreparedHandler`].
+//!
 //! [`IdempotentConsumer`] is a [`BatchHandler`](outbox_core::consumer::BatchHandler) too: many messages, claimed by one
 //! statement and handled in one transaction. A batch that fails is handled message by message.
 
@@ -76,7 +78,7 @@ mod handler;
 mod no_outbox;
 mod one;
 mod prepared;
-pub use prepared::*;
+mod step;
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
@@ -95,6 +97,7 @@ use crate::guard::Idempotency;
 use crate::ledger::name::check_scope;
 pub use handler::IdempotentHandler;
 pub use no_outbox::{NoOutbox, NoOutboxError};
+pub use prepared::{PreparedConsumer, PreparedHandler};
 
 /// A handler of a consumer group, whose messages each take effect once; made by [`Idempotency::consumer`].
 ///

@@ -4,6 +4,7 @@ use outbox_core::{Delivery, Enqueue, Message};
 use transaction_scope::ScopedTransaction;
 
 use super::failure::{Failure, handle_error};
+use super::step::{Handle, Preparation, Step};
 use super::{IdempotentConsumer, IdempotentHandler};
 use crate::database::LedgerDatabase;
 use crate::guard::{Begun, Decision, First, Locked, RunError};
@@ -28,6 +29,23 @@ where
     H: IdempotentHandler<DB, O>,
 {
     pub(super) async fn handle_one(&self, message: &Message) -> Result<(), HandleError> {
+        let (handler, messages) = (&self.handler, &[message]);
+        self.once(message, Handle { handler, messages }).await
+    }
+}
+
+impl<DB, O, H> IdempotentConsumer<DB, O, H>
+where
+    DB: LedgerDatabase,
+    O: Enqueue<ScopedTransaction<DB>> + Send + Sync + 'static,
+    H: Send + Sync + 'static,
+{
+    /// One message, whatever is to be done with it.
+    pub(super) async fn once(
+        &self,
+        message: &Message,
+        preparation: impl Preparation<DB, O>,
+    ) -> Result<(), HandleError> {
         self.remembers(message)?;
         let key = message.id().to_string();
         let name = Name {
@@ -39,7 +57,7 @@ where
             self.guard.count(Decision::DuplicateMark);
             return self.confirm_again(&[message]).await.map_err(handle_error);
         }
-        let handled = locked.during(self.in_database(name, message)).await;
+        let handled = locked.during(self.in_database(name, message, preparation)).await;
         match &handled {
             Ok(decision) => self.guard.count(*decision),
             Err(failure) => self.count_failure(failure),
@@ -56,10 +74,16 @@ where
         }
     }
 
-    async fn in_database(&self, name: Name<'_>, message: &Message) -> Result<Decision, Failure> {
+    async fn in_database(
+        &self,
+        name: Name<'_>,
+        message: &Message,
+        preparation: impl Preparation<DB, O>,
+    ) -> Result<Decision, Failure> {
+        let step = preparation.prepare().await.map_err(RunError::Work)?;
         match self.guard.begin(name, None).await? {
             Begun::First(first) => {
-                self.work(first, &[message], &[]).await?;
+                self.work(first, step, &[message], &[]).await?;
                 Ok(Decision::First)
             }
             Begun::Duplicate(_) => {
@@ -69,20 +93,17 @@ where
         }
     }
 
-    /// The handler and the confirmations, in the transaction that claimed the messages.
+    /// The handler's step and the confirmations, in the transaction that claimed the messages.
     pub(super) async fn work(
         &self,
         mut first: First<DB>,
+        step: impl Step<DB, O>,
         messages: &[&Message],
         duplicates: &[&Message],
     ) -> Result<(), Failure> {
         let (tx, watch) = first.split();
         let work = async {
-            let handled = match messages {
-                [message] => self.handler.handle(message, tx, &self.outbox).await,
-                messages => self.handler.handle_all(messages, tx, &self.outbox).await,
-            };
-            handled.map_err(RunError::Work)?;
+            step.run(tx, &self.outbox).await.map_err(RunError::Work)?;
             self.confirm_in(tx, messages).await?;
             self.confirm_in(tx, duplicates).await
         };

@@ -73,7 +73,7 @@ journal!(sqlx::Sqlite);
 journal!(sqlx::Postgres);
 journal!(sqlx::MySql);
 
-struct Unheard;
+pub(crate) struct Unheard;
 
 #[async_trait]
 impl Acknowledge for Unheard {

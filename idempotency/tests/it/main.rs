@@ -16,6 +16,7 @@ mod lock;
 mod lock_stores;
 mod names;
 mod once;
+mod prepared;
 #[path = "../../../outbox-sqlx/tests/support/proxy.rs"]
 mod proxy;
 mod schema;

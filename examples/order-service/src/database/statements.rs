@@ -21,6 +21,7 @@ macro_rules! statements {
     )* }) => {
         $($head)* trait $name: Send { $(
             $(#[$doc])*
+            #[allow(clippy::too_many_arguments, reason = "as many as the statement has parameters")]
             fn $method(&mut self $(, $arg: $type)*)
                 -> impl Future<Output = sqlx::Result<$crate::database::statements!(@type $answer $(<$row>)?)>> + Send;
         )* }

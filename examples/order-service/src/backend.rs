@@ -108,7 +108,9 @@ impl Backend {
             .context("the ledger is not usable")?;
         let once = HttpIdempotency::new(
             pools.write.clone(),
-            HttpSettings::new().body_bytes(http::BODY_BYTES_MAX),
+            HttpSettings::new()
+                .required(false)
+                .body_bytes(http::BODY_BYTES_MAX),
         )?;
         let hearing = Hearing {
             idempotency: idempotency.clone(),

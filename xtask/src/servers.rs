@@ -1,5 +1,6 @@
 //! Makes the servers available that tests need.
 
+mod browser;
 mod mysql;
 mod postgres;
 mod redis;
@@ -35,10 +36,12 @@ impl Servers {
         let postgres = postgres::provide(&containers)?;
         let mysql = mysql::provide(&containers)?;
         let redis = redis::provide(&containers)?;
+        browser::provide();
         println!("Servers:");
         postgres.say();
         mysql.say();
         redis.say();
+        browser::say();
         Ok(Self {
             containers,
             postgres,

@@ -21,6 +21,7 @@ mod server;
 mod spawner;
 mod url;
 
+pub mod browser;
 pub mod container;
 pub mod environment;
 pub mod mysql;
@@ -28,6 +29,7 @@ pub mod postgres;
 pub mod redis;
 pub mod requirement;
 
+pub use browser::{Browser, BrowserBinaries};
 pub use child_process::ChildProcess;
 pub use error::HarnessError;
 pub use mysql::{Mysql, MysqlBinaries, MysqlDatabase, MysqlFlavour, MysqlOptions};

@@ -20,6 +20,7 @@
 //! }
 //! ```
 
+mod browser;
 mod mysql;
 mod postgres;
 mod redis;
@@ -33,6 +34,7 @@ use crate::container::ContainerImage;
 use crate::container::protocol::Kind;
 use crate::{HarnessError, environment, output};
 
+pub use browser::{browser, browser_programs};
 pub use mysql::{
     MysqlSource, mysql, mysql_client, private_mysql, shared_mysql_database, shared_mysql_options,
 };
@@ -64,7 +66,7 @@ pub enum Source<B> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// What is needed, as it stands in `tests/allowed-left-out.toml`: `postgres`, `private-postgres`, `psql`,
-    /// `mysql`, `private-mysql`, `mysql-client`, `redis`, `private-redis`, `redis-cluster`, `redis-sentinel`.
+    /// `mysql`, `private-mysql`, `mysql-client`, `redis`, `private-redis`, `redis-cluster`, `redis-sentinel`, `browser`.
     pub name: String,
     /// Why it can't be had.
     pub reason: String,

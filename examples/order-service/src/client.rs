@@ -54,11 +54,28 @@ impl Client {
     /// # Errors
     /// The service did not answer.
     pub async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> anyhow::Result<Answer> {
-        let request = Request::builder()
+        self.send_with_key(method, path, None, body).await
+    }
+
+    /// The same, with an `Idempotency-Key`: sent again with the same key, it is done once.
+    ///
+    /// # Errors
+    /// The service did not answer.
+    pub async fn send_with_key(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Answer> {
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body.into()))?;
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", format!("\"{key}\""));
+        }
+        let request = request.body(Full::new(body.into()))?;
         let exchange = async {
             let (head, body) = self.http.request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
@@ -146,7 +163,10 @@ impl Client {
 
 impl Answer {
     /// The body, if the status is this one.
-    fn expect<T: serde::de::DeserializeOwned>(self, status: StatusCode) -> anyhow::Result<T> {
+    ///
+    /// # Errors
+    /// It is another one, or the body is something else.
+    pub fn expect<T: serde::de::DeserializeOwned>(self, status: StatusCode) -> anyhow::Result<T> {
         if self.status != status {
             bail!("the service answered {}: {}", self.status, self.body);
         }

@@ -34,8 +34,8 @@ pub enum Command {
     ///
     /// Runs on a temporary SQLite file, or where DATABASE_URL leads: on Postgres in a schema of its own and on MySQL in a
     /// database of its own, which are dropped afterwards, on SQLite only in a file without orders and stock. Exits with
-    /// 1 when a message was lost, an effect was applied twice, the books don't balance, or it did not come to rest in
-    /// time.
+    /// 1 when a message was lost, an effect was applied twice, somebody was charged twice, the books don't balance, or it did
+    /// not come to rest in time.
     Demo(DemoConfig),
 }
 
@@ -135,6 +135,9 @@ pub struct DemoConfig {
     /// Seconds without any progress after which it is given up
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
     pub patience: Duration,
+    /// Run every role in a process of its own, kill them at random moments, and lose answers of the payment provider
+    #[arg(long)]
+    pub faults: bool,
     /// Print one line of JSON instead of the summary
     #[arg(long)]
     pub json: bool,

@@ -143,12 +143,12 @@ async fn empty_file(url: &str) -> anyhow::Result<Ground> {
     let database = Database::open(url).await?;
     let audit = Audit::of(&database).await?;
     database.close().await;
-    if audit.orders != 0 || audit.on_hand != 0 || audit.answered != 0 {
+    if audit.orders != 0 || audit.units != 0 || audit.answered != 0 {
         bail!(
             "the demo needs a database of its own, and DATABASE_URL leads to one with {} orders and {} units of stock: \
              name a file that is not there yet, or leave DATABASE_URL out to use a temporary one",
             audit.orders,
-            audit.on_hand
+            audit.units
         );
     }
     Ok(Ground::File { url: url.to_owned() })

@@ -1,44 +1,45 @@
 //! When it is over.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use outbox_sqlx::queue::QueueError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::tap::Tap;
-use crate::groups;
-use crate::messaging::queue::Queue;
+use crate::audit::Progress;
+use crate::database::Database;
+use crate::store_error::StoreError;
 
 /// How often is looked.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(100);
 
-/// Waits until every message that was committed has arrived and every group has handled what it was sent. Gives up
+/// Waits until every order is settled, and every message handled and confirmed; not before all of `done` are true. Gives up
 /// when for so long as `patience` nothing moves any more, and says whether it came to rest.
 ///
 /// # Errors
-/// The queue's database can't be reached.
+/// The database can't be reached.
 pub(super) async fn wait(
-    queue: &Queue,
-    tap: &Tap,
-    messages: u64,
+    database: &Database,
+    done: &[&AtomicBool],
     patience: Duration,
     bar: &ProgressBar,
-) -> Result<bool, QueueError> {
+) -> Result<bool, StoreError> {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut moved = Instant::now();
-    let mut before = (0, 0);
+    let mut before = None;
     let at_rest = loop {
         looks.tick().await;
-        let arrived = tap.messages();
-        let waiting = queue.backlog(groups::INVENTORY).await? + queue.backlog(groups::ORDERS).await?;
-        bar.set_position(arrived.saturating_sub(waiting));
-        if arrived >= messages && waiting == 0 {
+        // Asked before the database is: what was done until then is in its answer.
+        let done = done.iter().all(|done| done.load(Ordering::Acquire));
+        let progress = Progress::of(database).await?;
+        bar.set_length(progress.to_handle.try_into().unwrap_or_default());
+        bar.set_position(progress.handled.try_into().unwrap_or_default());
+        if done && is_at_rest(&progress) {
             break true;
         }
-        if (arrived, waiting) != before {
-            before = (arrived, waiting);
+        if before != Some((done, progress)) {
+            before = Some((done, progress));
             moved = Instant::now();
         } else if moved.elapsed() > patience {
             break false;
@@ -46,4 +47,11 @@ pub(super) async fn wait(
     };
     bar.finish_and_clear();
     Ok(at_rest)
+}
+
+fn is_at_rest(progress: &Progress) -> bool {
+    progress.open_orders == 0
+        && progress.handled == progress.to_handle
+        && progress.waiting == 0
+        && progress.refunds_open == 0
 }

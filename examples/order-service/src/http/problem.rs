@@ -56,6 +56,21 @@ impl Problem {
         }
     }
 
+    /// The kind of problem, in words.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// The kind of problem, for programs.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What is the matter, for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Something went wrong on our side. What exactly is for the log and not for strangers.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "a request failed");
@@ -109,8 +124,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self)).into_response();
+        let mut response = (self.status(), Json(self)).into_response();
         let media_type = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         response

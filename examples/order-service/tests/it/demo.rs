@@ -40,7 +40,11 @@ fn play(place: &Place, arguments: &[&str]) -> Value {
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert_eq!(stdout.lines().count(), 1, "{stdout}");
     let line: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((&line["orders"], &line["seed"]), (&40.into(), &7.into()), "{line}");
+    assert_eq!(
+        (&line["orders"], &line["seed"]),
+        (&40.into(), &7.into()),
+        "{line}"
+    );
     for none in ["lost", "duplicates_effective", "charges_repeated", "dead"] {
         assert_eq!(line[none], 0, "{line}");
     }
@@ -56,7 +60,11 @@ fn play(place: &Place, arguments: &[&str]) -> Value {
     }
     let number = |name: &str| line[name].as_i64().unwrap();
     assert_eq!(number("completed") + number("cancelled"), 40, "{line}");
-    assert_eq!(number("messages_committed"), number("messages_delivered"), "{line}");
+    assert_eq!(
+        number("messages_committed"),
+        number("messages_delivered"),
+        "{line}"
+    );
     assert!(number("captured") > number("refunded"), "{line}");
     // All but the events for whoever wants to know.
     assert!(

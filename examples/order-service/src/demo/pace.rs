@@ -10,8 +10,9 @@ use crate::audit::Progress;
 use crate::database::Database;
 use crate::store_error::StoreError;
 
-/// Buyers hold back while so many messages wait to be handled. Each message has a time by which it has to be confirmed, or it
-/// is sent again: who lets the backlog grow beyond what is handled in that time has everything handled twice.
+/// Buyers hold back while so many messages wait to be handled, or so many to be confirmed. Each message has a time by which it
+/// has to be confirmed, or it is sent again: who lets the backlog grow beyond what is handled in that time has everything
+/// handled again and again, and the backlog grows by that.
 const BACKLOG: i64 = 1_000;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(100);
@@ -26,7 +27,8 @@ pub(super) async fn keep(database: &Database, open: &watch::Sender<bool>) -> Res
     loop {
         let before = Instant::now();
         let progress = Progress::of(database).await?;
-        open.send_replace(progress.to_handle - progress.handled < BACKLOG);
+        let unhandled = progress.to_handle - progress.handled;
+        open.send_replace(unhandled.max(progress.waiting) < BACKLOG);
         sleep(LOOK.max(before.elapsed() * LOOK_SHARE)).await;
     }
 }

@@ -12,13 +12,13 @@ use tokio::time::sleep;
 
 use super::fleet::{Fleet, PAYMENT, RELAY};
 
-/// From one kill to the next, in milliseconds. A process that takes over waits for the leases of the one before, which are
-/// longer than this; but there are several processes, and each has its turn.
-const PAUSE: std::ops::Range<u64> = 300..1_100;
+/// From one kill to the next, in milliseconds. Whoever takes over waits for the leases of the one that was killed, some
+/// seconds; there are several processes and each has its turn, so that each has some time between two kills to do something.
+const PAUSE: std::ops::Range<u64> = 800..2_400;
 /// Kills, for one of this many orders.
 const ORDERS_PER_KILL: u32 = 40;
 /// Not fewer than this, however few orders there are; nor more, however many, once all are placed.
-const KILLS: (u32, u32) = (6, 50);
+const KILLS: (u32, u32) = (5, 50);
 /// What is planned for the payment provider, after each kill.
 const LOST_ANSWERS: u32 = 2;
 const REFUSED_CHARGES: u32 = 1;
@@ -52,7 +52,7 @@ pub(super) async fn run(
     {
         sleep(Duration::from_millis(random.u64(PAUSE))).await;
         disturb(&fleet).await?;
-        // All have their turn before the first has another one, so that each has some time to do something.
+        // All have their turn before the first has another one.
         if turns.is_empty() {
             turns = (0..fleet.workers.len()).collect();
             random.shuffle(&mut turns);

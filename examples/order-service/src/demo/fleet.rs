@@ -16,9 +16,9 @@ use super::{PAY_WITHIN, TRANSIT};
 
 /// How long a process may take until it takes requests.
 const START: Duration = Duration::from_secs(30);
-/// How long after its delivery a message has to be confirmed, before it is sent again. Longer than it takes until somebody
-/// else has what a killed process had in its hands.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+/// How long after its delivery a message has to be confirmed, before it is sent again: longer than it takes until the next
+/// process has what a killed one had in its hands, and has handled what lay before it.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
 
 /// Name, role, and whether it takes orders. The relay comes last: messages wait for groups in the outbox.
 const WORKERS: [(&str, &str); 7] = [

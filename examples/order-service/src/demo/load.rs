@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use indicatif::ProgressBar;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::errands::Errand;
@@ -17,12 +18,13 @@ use crate::orders::Order;
 /// Requests at the same time.
 const BUYERS: usize = 16;
 
-/// Places all orders; `rate` per second, or as fast as they go. What their buyers do later goes to `errands`. Returns how
-/// many orders were acknowledged, counted outside of the database.
+/// Places all orders; `rate` per second, or as fast as they go; none while the shop is not `open`. What their buyers do later
+/// goes to `errands`. Returns how many orders were acknowledged, counted outside of the database.
 pub(super) async fn place_orders(
     shop: &Shop,
     plan: &Plan,
     rate: Option<u32>,
+    open: &watch::Receiver<bool>,
     errands: UnboundedSender<Errand>,
     bar: &ProgressBar,
 ) -> anyhow::Result<u64> {
@@ -32,6 +34,7 @@ pub(super) async fn place_orders(
             // By the clock and not by pauses: a slow answer doesn't lower the rate.
             sleep_until(started + Duration::from_secs_f64(f64::from(number) / f64::from(rate))).await;
         }
+        open.clone().wait_for(|open| *open).await?;
         let order = place(shop, &planned).await?;
         anyhow::Ok((planned, order))
     });

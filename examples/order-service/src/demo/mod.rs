@@ -1,6 +1,6 @@
 //! `order-service demo`: the whole service, real HTTP included, under load; then an audit.
 //!
-//! In reading order: where it runs (`ground`), what is ordered (`plan`), where (`shop`) and how (`load`, `errands`); with
+//! In reading order: where it runs (`ground`), what is ordered (`plan`), where (`shop`) and how (`load`, `pace`, `errands`); with
 //! `--faults`, the processes (`fleet`) and what happens to them (`chaos`); when it is over (`rest`), and what came of it
 //! (`outcome`).
 
@@ -10,6 +10,7 @@ mod fleet;
 mod ground;
 mod load;
 mod outcome;
+mod pace;
 mod plan;
 mod rest;
 mod shop;
@@ -21,7 +22,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::audit::Audit;
 use crate::backend::Settings;
@@ -169,9 +170,13 @@ async fn place_and_rest(
     let started = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
     let no_errands = AtomicBool::new(false);
+    let (gate, open) = watch::channel(true);
     let playing = async {
         let placing = bar("placing orders", config.orders.into());
-        let orders = load::place_orders(shop, plan, config.rate, sender, &placing).await?;
+        let orders = tokio::select! {
+            orders = load::place_orders(shop, plan, config.rate, &open, sender, &placing) => orders?,
+            failed = pace::keep(database, &gate) => match failed? {},
+        };
         disturbance.is_loaded.store(true, Ordering::Release);
         let done = [&no_errands, &disturbance.is_over];
         let at_rest = rest::wait(database, &done, config.patience, &bar("coming to rest", 0)).await?;

@@ -285,3 +285,6 @@ impl Order {
         parts.map(|part| part.amount).sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

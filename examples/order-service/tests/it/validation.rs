@@ -3,9 +3,9 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Binary, Place, on_each_database, order};
+use crate::support::{Binary, Place, on_both, order};
 
-on_each_database!(what_is_wrong_is_named_and_nothing_is_written);
+on_both!(what_is_wrong_is_named_and_nothing_is_written);
 
 async fn what_is_wrong_is_named_and_nothing_is_written(place: Place) {
     let service = Binary::serve(&place);
@@ -40,6 +40,11 @@ async fn what_is_wrong_is_named_and_nothing_is_written(place: Place) {
             json!({ "buyer": "ann", "items": [], "voucher": 1 }),
             "/voucher",
             "unknown field `voucher`",
+        ),
+        (
+            json!({ "buyer": "ann", "items": order(&[("m", "s", 1, 1)])["items"], "payment_method": "" }),
+            "/payment_method",
+            "not be empty",
         ),
         (
             json!({ "buyer": "ann", "items": [{ "quantity": "two" }] }),
@@ -79,6 +84,20 @@ async fn what_is_wrong_is_named_and_nothing_is_written(place: Place) {
         ),
         (Method::GET, "/orders?limit=0", "", 400, "limit is 0"),
         (Method::GET, "/orders?limit=many", "", 400, "limit"),
+        (
+            Method::GET,
+            "/orders/019aaaaa-0000-7000-8000-000000000000/messages",
+            "",
+            404,
+            "no order",
+        ),
+        (
+            Method::POST,
+            "/orders/019aaaaa-0000-7000-8000-000000000000/payment",
+            r#"{ "payment_method": "visa" }"#,
+            404,
+            "no such order",
+        ),
         (Method::GET, "/stock/m/s", "", 404, "no article"),
         (Method::PUT, "/stock/m/s", r#"{ "on_hand": -1 }"#, 422, "on_hand"),
     ] {
@@ -89,6 +108,43 @@ async fn what_is_wrong_is_named_and_nothing_is_written(place: Place) {
         assert!(
             answer.body["detail"].as_str().unwrap().contains(detail),
             "{path}: {answer:?}"
+        );
+    }
+
+    let payment = "/orders/019aaaaa-0000-7000-8000-000000000000/payment";
+    let refunds = "/orders/019aaaaa-0000-7000-8000-000000000000/sub-orders/019aaaaa-0000-7000-8000-000000000001/refunds";
+    for (path, body, pointer, detail) in [
+        (payment, json!({}), "", "missing field `payment_method`"),
+        (
+            payment,
+            json!({ "payment_method": " " }),
+            "/payment_method",
+            "not be empty",
+        ),
+        (
+            payment,
+            json!({ "payment_method": "visa", "amount": 1 }),
+            "/amount",
+            "unknown field",
+        ),
+        (refunds, json!({}), "", "missing field `amount`"),
+        (
+            refunds,
+            json!({ "amount": 0 }),
+            "/amount",
+            "must be 1 or more cents",
+        ),
+        (refunds, json!({ "amount": -5 }), "/amount", "is -5"),
+        (refunds, json!({ "amount": "5" }), "/amount", "invalid type"),
+    ] {
+        let reply = service.shop.post(path, &[], &body).await;
+        assert_eq!(reply.status, 422, "{body}: {reply:?}");
+        assert_eq!(reply.header("content-type").unwrap(), "application/problem+json");
+        let error = &reply.body["errors"][0];
+        assert_eq!(error["pointer"], pointer, "{body}: {error}");
+        assert!(
+            error["detail"].as_str().unwrap().contains(detail),
+            "{body}: {error}"
         );
     }
 

@@ -3,12 +3,29 @@ use std::process::Command;
 use order_service::client::Client;
 use outbox_test_harness::ChildProcess;
 
-use super::{Place, SOON};
+use super::{Place, SOON, Shop};
+
+/// The variables that the program listens to.
+const HEARD: [&str; 12] = [
+    "DATABASE_URL",
+    "QUEUE",
+    "BIND",
+    "DRAIN_NOTICE",
+    "RUST_LOG",
+    "REDIS_URL",
+    "ROLE",
+    "PAY_WITHIN",
+    "TRANSIT",
+    "CONFIRM_WITHIN",
+    "CONSUMER_RATE",
+    "PLAYGROUND",
+];
 
 /// The program, running.
 pub(crate) struct Binary {
     pub(crate) process: ChildProcess,
     pub(crate) client: Client,
+    pub(crate) shop: Shop,
 }
 
 impl Binary {
@@ -16,7 +33,7 @@ impl Binary {
     pub(crate) fn command(arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_order-service"));
         command.args(arguments);
-        for variable in ["DATABASE_URL", "QUEUE", "BIND", "DRAIN_NOTICE", "RUST_LOG"] {
+        for variable in HEARD {
             command.env_remove(variable);
         }
         command
@@ -31,16 +48,21 @@ impl Binary {
         let mut command = Self::command(&[]);
         command
             .env("DATABASE_URL", place.url())
-            .env("BIND", "127.0.0.1:0");
+            .env("BIND", "127.0.0.1:0")
+            .env("TRANSIT", "0.05");
+        if let Some(redis) = place.redis() {
+            command.env("REDIS_URL", redis);
+        }
         command.envs(environment.iter().copied());
         let mut process = ChildProcess::spawn(command).unwrap();
         let line = process
             .line_where(SOON, |line| line.starts_with("listening on "))
             .unwrap();
-        let address = line.rsplit_once("http://").unwrap().1.parse().unwrap();
+        let address: std::net::SocketAddr = line.rsplit_once("http://").unwrap().1.parse().unwrap();
         Self {
             process,
             client: Client::new(address),
+            shop: Shop::new(address),
         }
     }
 

@@ -1,11 +1,15 @@
 //! What the tests have in common.
 
 mod binary;
+mod books;
 mod place;
+mod shop;
 mod wait;
 
 pub(crate) use binary::Binary;
+pub(crate) use books::{assert_books_balance, at_rest, count};
 pub(crate) use place::Place;
+pub(crate) use shop::{Reply, Shop};
 pub(crate) use wait::{SOON, until};
 
 use serde_json::{Value, json};
@@ -31,6 +35,36 @@ macro_rules! on_each_database {
 }
 pub(crate) use on_each_database;
 
+/// Makes of each `async fn test(place: Place)` a test on a SQLite file with the lock in memory, and one on Postgres with
+/// the lock in a Redis: the two ways to run the service.
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $test() { crate::support::run(super::$test(crate::support::Place::sqlite())); })+
+        }
+        mod postgres_and_redis {
+            $(#[test] fn $test() {
+                let Some(place) = crate::support::Place::postgres_with_redis() else { return };
+                crate::support::run(super::$test(place));
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// On MySQL, beside [`on_both!`].
+macro_rules! and_on_mysql {
+    ($($test:ident),+ $(,)?) => {
+        mod mysql {
+            $(#[test] fn $test() {
+                let Some(place) = crate::support::Place::mysql() else { return };
+                crate::support::run(super::$test(place));
+            })+
+        }
+    };
+}
+pub(crate) use and_on_mysql;
+
 /// The same, for what one file can't do.
 macro_rules! on_each_server {
     ($($test:ident),+ $(,)?) => {
@@ -54,4 +88,11 @@ pub(crate) use on_each_server;
 pub(crate) fn order(items: &[(&str, &str, i64, i64)]) -> Value {
     let item = |(merchant, sku, quantity, unit_price): &(&str, &str, i64, i64)| json!({ "merchant": merchant, "sku": sku, "quantity": quantity, "unit_price": unit_price });
     json!({ "buyer": "ann", "items": items.iter().map(item).collect::<Vec<_>>() })
+}
+
+/// An order of what every test has on its shelves, that pays for itself.
+pub(crate) fn paid_order(items: &[(&str, &str, i64, i64)]) -> Value {
+    let mut body = order(items);
+    body["payment_method"] = json!("visa");
+    body
 }

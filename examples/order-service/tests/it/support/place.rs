@@ -1,4 +1,3 @@
-use order_service::audit::Audit;
 use order_service::database::Database;
 use outbox_test_harness::{MysqlDatabase, Scratch, TestDatabase, requirement};
 use sqlx::{AssertSqlSafe, Executor};
@@ -6,6 +5,7 @@ use sqlx::{AssertSqlSafe, Executor};
 /// An empty database of a test's own, gone with the value.
 pub(crate) struct Place {
     url: String,
+    redis: Option<String>,
     owner: Owner,
 }
 
@@ -37,6 +37,7 @@ impl Place {
         let url = format!("sqlite://{}", folder.path().join("orders.db").display());
         Self {
             url,
+            redis: None,
             owner: Owner::Folder(folder),
         }
     }
@@ -45,14 +46,23 @@ impl Place {
         let database = requirement::shared_postgres_database()?;
         Some(Self {
             url: database.url().to_owned(),
+            redis: None,
             owner: Owner::Postgres(database),
         })
+    }
+
+    /// A Postgres whose ledger has its lock in a Redis.
+    pub(crate) fn postgres_with_redis() -> Option<Self> {
+        let mut place = Self::postgres()?;
+        place.redis = Some(requirement::shared_redis_url()?);
+        Some(place)
     }
 
     pub(crate) fn mysql() -> Option<Self> {
         let database = requirement::shared_mysql_database()?;
         Some(Self {
             url: database.url().to_owned(),
+            redis: None,
             owner: Owner::Mysql(database),
         })
     }
@@ -65,16 +75,13 @@ impl Place {
         &self.url
     }
 
-    pub(crate) async fn open(&self) -> Database {
-        Database::open(&self.url).await.unwrap()
+    /// Where the lock in front of the ledger is, if it is in a Redis.
+    pub(crate) fn redis(&self) -> Option<&str> {
+        self.redis.as_deref()
     }
 
-    /// The books, while a service may be running.
-    pub(crate) async fn audit(&self) -> Audit {
-        let database = self.open().await;
-        let audit = Audit::of(&database).await.unwrap();
-        database.close().await;
-        audit
+    pub(crate) async fn open(&self) -> Database {
+        Database::open(&self.url).await.unwrap()
     }
 
     /// Runs a statement behind the service's back.

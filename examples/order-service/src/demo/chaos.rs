@@ -16,7 +16,7 @@ use super::fleet::{Fleet, PAYMENT, RELAY};
 /// seconds; there are several processes and each has its turn, so that each has some time between two kills to do something.
 const PAUSE: std::ops::Range<u64> = 800..2_400;
 /// Kills, for one of this many orders.
-const ORDERS_PER_KILL: u32 = 40;
+const ORDERS_PER_KILL: u32 = 20;
 /// Not fewer than this, however few orders there are; nor more, however many, once all are placed.
 const KILLS: (u32, u32) = (5, 50);
 /// What is planned for the payment provider, after each kill.

@@ -20,6 +20,9 @@ use crate::database::Database;
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a killed process keeps its part of the durable queue from others, and from its own next start.
 const LEASE: Duration = Duration::from_secs(6);
+/// How many messages a member of a group reads ahead. What was in the hands of a process that died is handled one at a time
+/// by the next one, in case it was what killed it, so this is kept small.
+const PREFETCH: usize = 64;
 /// Queues of a topic that nobody listens to yet: as many members of a group could share it.
 const OPTIONAL_QUEUES: u32 = 8;
 
@@ -130,5 +133,8 @@ impl Queue {
 
 /// The durable queue in the database of `pool`.
 pub(crate) fn durable<DB: QueueDatabase>(pool: Pool<DB>) -> Result<SqlQueue, QueueError> {
-    SqlQueue::builder(pool).lease(LEASE).build()
+    SqlQueue::builder(pool)
+        .lease(LEASE)
+        .prefetch_rows(PREFETCH)
+        .build()
 }

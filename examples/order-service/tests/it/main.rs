@@ -4,10 +4,12 @@
 mod support;
 
 mod bad_configuration;
+mod browser;
 mod crashes;
 mod demo;
 mod drain;
 mod once;
 mod orders;
+mod page;
 mod together;
 mod validation;

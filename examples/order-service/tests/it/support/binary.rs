@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::process::Command;
 
 use order_service::client::Client;
@@ -8,6 +9,7 @@ use super::{Place, SOON};
 /// The program, running.
 pub(crate) struct Binary {
     pub(crate) process: ChildProcess,
+    pub(crate) address: SocketAddr,
     pub(crate) client: Client,
 }
 
@@ -40,6 +42,7 @@ impl Binary {
         let address = line.rsplit_once("http://").unwrap().1.parse().unwrap();
         Self {
             process,
+            address,
             client: Client::new(address),
         }
     }

@@ -1,10 +1,12 @@
 //! What the tests have in common.
 
 mod binary;
+mod page;
 mod place;
 mod wait;
 
 pub(crate) use binary::Binary;
+pub(crate) use page::Page;
 pub(crate) use place::Place;
 pub(crate) use wait::{SOON, until};
 

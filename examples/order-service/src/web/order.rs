@@ -138,9 +138,9 @@ impl StepView {
         Self {
             id: step.message_id,
             name: step.name,
-            topic: step.topic,
             about: merchant.unwrap_or_else(|| "main order".to_owned()),
-            chip: words::of_step(step.state),
+            chip: words::of_step(step.state, &step.topic),
+            topic: step.topic,
             stage: match step.state {
                 StepState::Sent | StepState::Dead => 1,
                 StepState::Delivered => 2,

@@ -1,8 +1,15 @@
 //! What is shown, in words.
 
+use outbox_core::Event;
+
+use crate::backend::OPTIONAL_TOPICS;
+use crate::events::{CarrierDelivery, PaymentDue};
 use crate::ids::{OrderId, SubOrderId};
 use crate::journal::StepState;
 use crate::orders::{OrderState, SubOrder, SubOrderState};
+
+/// Topics whose messages are sent to come later.
+const DELAYED_TOPICS: [&str; 2] = [PaymentDue::TOPIC, CarrierDelivery::TOPIC];
 
 /// A state: the word says it, and the kind gives it a colour.
 #[derive(Clone, Copy)]
@@ -40,9 +47,11 @@ pub(super) fn of_sub_order(state: SubOrderState) -> Chip {
     }
 }
 
-/// How far a message has come.
-pub(super) fn of_step(state: StepState) -> Chip {
+/// How far a message has come. Of some that nobody has handled more can be said by their topics.
+pub(super) fn of_step(state: StepState, topic: &str) -> Chip {
     match state {
+        StepState::Sent if OPTIONAL_TOPICS.contains(&topic) => chip("off", "told to whoever listens"),
+        StepState::Sent if DELAYED_TOPICS.contains(&topic) => chip("off", "waits for its time"),
         StepState::Sent => chip("wait", "on its way"),
         StepState::Delivered => chip("ask", "in the queue"),
         StepState::Handled => chip("good", "handled"),

@@ -4,11 +4,14 @@
 mod support;
 
 mod bad_configuration;
+mod browser;
 mod crashes;
+mod demo;
 mod drain;
 mod duplicates;
 mod messages;
 mod openapi;
+mod page;
 mod paying;
 mod placing;
 mod queue_uses;

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::process::Command;
 
 use order_service::client::Client;
@@ -24,6 +25,7 @@ const HEARD: [&str; 12] = [
 /// The program, running.
 pub(crate) struct Binary {
     pub(crate) process: ChildProcess,
+    pub(crate) address: SocketAddr,
     pub(crate) client: Client,
     pub(crate) shop: Shop,
 }
@@ -61,6 +63,7 @@ impl Binary {
         let address: std::net::SocketAddr = line.rsplit_once("http://").unwrap().1.parse().unwrap();
         Self {
             process,
+            address,
             client: Client::new(address),
             shop: Shop::new(address),
         }

@@ -2,12 +2,14 @@
 
 mod binary;
 mod books;
+mod page;
 mod place;
 mod shop;
 mod wait;
 
 pub(crate) use binary::Binary;
 pub(crate) use books::{assert_books_balance, at_rest, count};
+pub(crate) use page::Page;
 pub(crate) use place::Place;
 pub(crate) use shop::{Reply, Shop};
 pub(crate) use wait::{SOON, until};

@@ -4,7 +4,7 @@ use fantoccini::key::Key;
 use outbox_test_harness::browser::Window;
 use serde_json::json;
 
-use crate::support::{Binary, Page, Place, run};
+use crate::support::{Binary, Page, Place, run, until};
 
 /// The state of the newest order, on the first page.
 const NEWEST: &str = ".order .chip";
@@ -21,7 +21,8 @@ fn with_page(window: Window, test: impl AsyncFnOnce(&Page, &Binary)) {
         page.sees("#notice", "stocked").await;
         test(&page, &service).await;
         page.close().await;
-        assert_eq!(place.audit().await.findings(), [""; 0]);
+        // What is still under way comes to rest, and then the books are right.
+        until(async || place.audit().await.findings(), Vec::is_empty).await;
     });
 }
 
@@ -121,8 +122,10 @@ fn a_message_that_comes_again_changes_nothing() {
         page.sees(".order:nth-of-type(1) .chip", "completed").await;
         page.sees(".order:nth-of-type(2) .chip", "completed").await;
         assert_eq!(page.text(".order:nth-of-type(2)").await, before);
-        let book = service.client.stock("bookshop", "slow-mornings").await.unwrap();
-        assert_eq!((book.on_hand, book.reserved, book.sold), (18, 0, 2));
+        // Inventory may hear of a shipment after orders has.
+        let book = async || service.client.stock("bookshop", "slow-mornings").await.unwrap();
+        let book = until(book, |book| book.reserved == 0).await;
+        assert_eq!((book.on_hand, book.sold), (18, 2));
     });
 }
 
@@ -181,6 +184,8 @@ fn nothing_is_wider_than_a_phone() {
     with_page(Window::Phone, async |page, _| {
         assert_eq!(page.run("return innerWidth", json!([])).await, 390);
         assert_eq!(page.too_wide().await, 0);
+        // Of one merchant: a dead letter lets the others of its order go first, which the books would tell.
+        page.press("#basket-book").await;
         page.press("#fail-shipping").await;
         page.press("#place-button").await;
         page.sees("#dead-letters", "a fault was injected").await;

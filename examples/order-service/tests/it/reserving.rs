@@ -37,7 +37,7 @@ async fn a_merchant_who_is_short_is_left_out(place: Place) {
         parts(&order),
         [
             ("m1", SubOrderState::Reserved, None),
-            ("m2", SubOrderState::Refused, Some("short of s2"))
+            ("m2", SubOrderState::Refused, Some("m2 is short of s2"))
         ]
     );
     assert_eq!((order.placed_amount, order.amount), (153, 100));
@@ -63,10 +63,13 @@ async fn all_or_nothing_releases_what_was_set_aside(place: Place) {
         parts(&order),
         [
             ("m1", SubOrderState::Released, None),
-            ("m2", SubOrderState::Refused, Some("short of s"))
+            ("m2", SubOrderState::Refused, Some("m2 is short of s"))
         ]
     );
-    assert_eq!((order.amount, order.reason.as_deref()), (0, Some("short of s")));
+    assert_eq!(
+        (order.amount, order.reason.as_deref()),
+        (0, Some("m2 is short of s"))
+    );
     assert_books_balance(&place).await;
     assert_eq!(shop.shelf("m1", "s").await, [5, 5, 0, 0]);
 }
@@ -82,8 +85,8 @@ async fn an_order_that_nobody_can_serve_is_cancelled(place: Place) {
     assert_eq!(
         parts(&order),
         [
-            ("m1", SubOrderState::Refused, Some("short of s")),
-            ("m2", SubOrderState::Refused, Some("short of nothing"))
+            ("m1", SubOrderState::Refused, Some("m1 is short of s")),
+            ("m2", SubOrderState::Refused, Some("m2 is short of nothing"))
         ]
     );
     assert_eq!(shop.pay(order.id, &[], "visa").await.status, 409);

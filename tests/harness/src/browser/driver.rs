@@ -79,6 +79,8 @@ impl Browser {
             "--disable-breakpad",
             "--disable-crash-reporter",
             "--no-first-run",
+            // A page that scrolls smoothly has not arrived yet where a click is sent to.
+            "--force-prefers-reduced-motion",
             "--force-color-profile=srgb",
         ];
         let mut options = String::new();

@@ -8,10 +8,10 @@ mod shop;
 mod wait;
 
 pub(crate) use binary::Binary;
-pub(crate) use books::{assert_books_balance, at_rest, count};
+pub(crate) use books::{assert_books_balance, count};
 pub(crate) use page::Page;
 pub(crate) use place::Place;
-pub(crate) use shop::{Reply, Shop};
+pub(crate) use shop::Shop;
 pub(crate) use wait::{SOON, until};
 
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
 use axum::http::Method;
+use fantoccini::error::{CmdError, ErrorStatus};
 use fantoccini::key::Key;
 use fantoccini::{ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -71,8 +72,15 @@ impl Page {
 
     /// Clicks as a person does: where the element is, and on nothing that lies above it.
     pub(crate) async fn press(&self, css: &str) {
-        let element = self.tab.wait().for_element(Locator::Css(css)).await.unwrap();
-        element.click().await.unwrap();
+        loop {
+            let element = self.tab.wait().for_element(Locator::Css(css)).await.unwrap();
+            match element.click().await {
+                Ok(()) => return,
+                // The page has put another one in its place since: a person would not notice.
+                Err(CmdError::Standard(error)) if error.error == ErrorStatus::StaleElementReference => {}
+                Err(error) => panic!("{css}: {error}"),
+            }
+        }
     }
 
     pub(crate) async fn key(&self, key: Key) {

@@ -1,3 +1,4 @@
+use order_service::audit::Audit;
 use order_service::database::Database;
 use outbox_test_harness::{MysqlDatabase, Scratch, TestDatabase, requirement};
 use sqlx::{AssertSqlSafe, Executor};
@@ -78,6 +79,14 @@ impl Place {
     /// Where the lock in front of the ledger is, if it is in a Redis.
     pub(crate) fn redis(&self) -> Option<&str> {
         self.redis.as_deref()
+    }
+
+    /// The books.
+    pub(crate) async fn audit(&self) -> Audit {
+        let database = self.open().await;
+        let audit = Audit::of(&database).await.unwrap();
+        database.close().await;
+        audit
     }
 
     pub(crate) async fn open(&self) -> Database {

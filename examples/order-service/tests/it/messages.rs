@@ -27,6 +27,14 @@ async fn every_message_of_a_completed_order_is_handled_once_and_confirmed(place:
     assert!(placed.header("traceparent").unwrap().contains(TRACE));
     let id = serde_json::from_value(placed.body["id"].clone()).unwrap();
     shop.in_state(id, OrderState::Completed).await;
+    // The timer comes when it comes.
+    let timer = async || {
+        let steps = shop.steps(id).await.into_iter();
+        steps
+            .filter(|step| step.name == "payment due" && !step.handled.is_empty())
+            .count()
+    };
+    until(timer, |&heard| heard == 1).await;
     let steps = shop.arrived(id).await;
 
     let mut journeys: Vec<_> = steps

@@ -37,7 +37,7 @@ async fn the_last_parcel_completes_the_order(place: Place) {
     let shop = &service.shop;
     shop.stock("m1", "s", 5).await;
     shop.stock("m2", "s", 5).await;
-    shop.faults(json!({ "slow": { "shipping": 300 } })).await;
+    shop.faults(json!({ "slow": { "shipping": 1_000 } })).await;
     let id = shop
         .place(&paid_order(&[("m1", "s", 1, 10), ("m2", "s", 1, 10)]))
         .await

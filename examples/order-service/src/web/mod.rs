@@ -1,8 +1,8 @@
 //! The page: what happens to orders and messages, live, rendered here. It goes through the same doors as the API.
 //!
-//! In reading order: what there is to buy ([`shop`]); what is shown ([`home`], [`order`], in the words of [`words`]); what
-//! can be done ([`actions`], answered as [`answer`] says); how the page learns that something has changed ([`live`]); who
-//! may ask for a change ([`same_origin`]); and what it is served with ([`assets`]).
+//! In reading order: what there is to buy (`shop`); what is shown (`home`, `order`, in the words of `words`); what
+//! can be done (`actions`, answered as `answer` says); how the page learns that something has changed (`live`); who
+//! may ask for a change (`same_origin`); and what it is served with (`assets`).
 
 mod actions;
 mod answer;

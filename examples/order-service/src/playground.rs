@@ -123,10 +123,7 @@ async fn set_consumer(
     let set = desk.playground.consumers.set_running(&group, running).await;
     match set.map_err(|error| Problem::internal(&*error))? {
         true => Ok(Json(ConsumerState { group, running })),
-        false => {
-            let detail = format!("This process has no consumer {group}.");
-            Err(Problem::new(StatusCode::NOT_FOUND, detail))
-        }
+        false => Err(no_consumer(&group)),
     }
 }
 
@@ -201,9 +198,16 @@ async fn discard(State(desk): State<Desk>, Body(discard): Body<Discard>) -> Resu
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn position(text: &str) -> Result<Position, Problem> {
+/// A dead letter's position, as people and programs send it.
+pub(crate) fn position(text: &str) -> Result<Position, Problem> {
     let parsed = text.parse();
     parsed.map_err(|error: outbox_sqlx::OutboxError| {
         Problem::invalid(vec![crate::http::FieldError::new("/position", error.to_string())])
     })
+}
+
+/// Who wants something of a consumer that another process may have.
+pub(crate) fn no_consumer(group: &str) -> Problem {
+    let detail = format!("This process has no consumer {group}.");
+    Problem::new(StatusCode::NOT_FOUND, detail)
 }

@@ -102,17 +102,6 @@ impl Queue {
         Ok(())
     }
 
-    /// How many messages the group has still to handle.
-    ///
-    /// # Errors
-    /// The database can't be reached, or has no such group.
-    pub async fn backlog(&self, group: &str) -> Result<u64, QueueError> {
-        match self {
-            Self::Database(queue) => Ok(queue.group(group).await?.backlog()),
-            Self::Memory(queue) => Ok(queue.backlog(group).total() as u64),
-        }
-    }
-
     /// Waits until this process may end without a loss, at most so long, and returns whether it may. What is in memory
     /// has to be handled by `groups` first; what is in the database is handled by another process or after the next
     /// start.

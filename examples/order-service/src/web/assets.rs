@@ -9,6 +9,8 @@ pub(super) struct Asset {
     path: &'static str,
     content_type: &'static str,
     content: &'static str,
+    /// A hash of the content.
+    version: u64,
 }
 
 /// For a year: the address changes with the content.
@@ -22,6 +24,7 @@ macro_rules! asset {
             path: concat!("/ui/assets/", $file),
             content_type: $content_type,
             content: include_str!(concat!("../../assets/", $file)),
+            version: fnv1a(include_bytes!(concat!("../../assets/", $file))),
         }
     };
 }
@@ -36,7 +39,7 @@ pub(super) const ICON: Asset = asset!("icon.svg", "image/svg+xml");
 impl Asset {
     /// Its address, with a hash of its content.
     pub(super) fn url(&self) -> String {
-        format!("{}?v={:016x}", self.path, fnv1a(self.content.as_bytes()))
+        format!("{}?v={:016x}", self.path, self.version)
     }
 }
 
@@ -52,7 +55,7 @@ pub(super) fn routes() -> Router {
     })
 }
 
-/// FNV-1a: nobody attacks it here.
+/// FNV-1a: nobody attacks it here. Computed when the program is compiled.
 const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut index = 0;

@@ -2,12 +2,10 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use outbox_sqlx::OutboxError;
-use outbox_sqlx::dead_letters::Position;
 use serde::Deserialize;
 
-use crate::http::{FieldError, Problem};
-use crate::playground::BY;
+use crate::http::Problem;
+use crate::playground::{BY, position};
 use crate::web::Site;
 use crate::web::answer::{self, Done, Htmx};
 use crate::web::form::Form;
@@ -62,10 +60,4 @@ async fn discarded(site: &Site, form: DiscardForm) -> Result<Done, Problem> {
     let letters = &site.backend.dead_letters;
     letters.discard(&position, &form.reason, BY).await?;
     Ok(Done::new("The message is given up, and the reason is kept."))
-}
-
-fn position(text: &str) -> Result<Position, Problem> {
-    let parsed = text.parse();
-    parsed
-        .map_err(|error: OutboxError| Problem::invalid(vec![FieldError::new("/position", error.to_string())]))
 }

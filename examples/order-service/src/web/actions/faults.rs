@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::faults::Planned;
 use crate::groups::CONFIRMATIONS;
 use crate::http::Problem;
-use crate::playground::Playground;
+use crate::playground::{Playground, no_consumer};
 use crate::web::Site;
 use crate::web::answer::{self, Done, Htmx};
 use crate::web::form::Form;
@@ -124,13 +124,6 @@ async fn delivered_again(site: &Site) -> Result<Done, Problem> {
             None => "No message was delivered by this process yet.".to_owned(),
         },
     ))
-}
-
-fn no_consumer(group: &str) -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        format!("This process has no consumer {group}."),
-    )
 }
 
 fn playground(site: &Site) -> Result<&Playground, Problem> {

@@ -60,7 +60,7 @@ impl Binary {
         let line = process
             .line_where(SOON, |line| line.starts_with("listening on "))
             .unwrap();
-        let address: std::net::SocketAddr = line.rsplit_once("http://").unwrap().1.parse().unwrap();
+        let address: SocketAddr = line.rsplit_once("http://").unwrap().1.parse().unwrap();
         Self {
             process,
             address,

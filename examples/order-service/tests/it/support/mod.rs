@@ -54,7 +54,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// On MySQL, beside [`on_both!`].
+/// On MySQL, beside others.
 macro_rules! and_on_mysql {
     ($($test:ident),+ $(,)?) => {
         mod mysql {
@@ -76,12 +76,7 @@ macro_rules! on_each_server {
                 crate::support::run(super::$test(place));
             })+
         }
-        mod mysql {
-            $(#[test] fn $test() {
-                let Some(place) = crate::support::Place::mysql() else { return };
-                crate::support::run(super::$test(place));
-            })+
-        }
+        crate::support::and_on_mysql!($($test),+);
     };
 }
 pub(crate) use on_each_server;

@@ -22,7 +22,7 @@ pub trait QueueDatabase: OutboxDatabase {
     const KEEPS_CONNECTION: bool;
     /// Whether appending is one statement, which needs no transaction around it.
     const APPENDS_ALONE: bool;
-    /// Begins a transaction that a crash of the server may undo: what it did is then done again.
+    /// Begins a transaction that a crash of the server may undo: only for what is then done again.
     const BEGIN: &'static str;
     /// Begins a transaction that has reached the disk when its commit returns.
     const BEGIN_DURABLE: &'static str;

@@ -10,7 +10,7 @@ use sqlx::Connection as _;
 
 use super::database::QueueDatabase;
 use super::groups;
-use super::owned::WINDOW_ROWS;
+use super::owned::{CAREFUL_ROWS, WINDOW_ROWS};
 use super::statement::{Statement, args, statement};
 use crate::relay::micros;
 
@@ -191,7 +191,7 @@ async fn free_orphans<DB: QueueDatabase>(connection: &mut DB::Connection, group:
     }
     if !orphans.is_empty() {
         let list = serde_json::json!(orphans).to_string();
-        DB::execute(connection, FREE, args![group, WINDOW_ROWS, &list]).await?;
+        DB::execute(connection, FREE, args![group, WINDOW_ROWS, CAREFUL_ROWS, &list]).await?;
     }
     Ok(orphans.len())
 }

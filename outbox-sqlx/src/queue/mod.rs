@@ -9,8 +9,8 @@
 //!   with a copy of its content, later ones of its key wait behind it, and nothing else does.
 //! * **Delayed** messages get their offset, and with it their place in their key's order, when they are due.
 //! * **Dead letters** are kept per group with their error, and can be put back to their old places.
-//! * A message that **kills its process** reports no failure. So deaths are counted, and from the second one over a queue
-//!   on its messages are handed out one by one, with the attempt counted before.
+//! * A message that **kills its process** reports no failure. So deaths are counted: after the first one over a
+//!   queue few of its messages are out at a time, and from the second one on those one by one, with the attempt counted before.
 //! * **Half messages** are invisible until they are committed; see [`SqlQueue::half_messages`].
 //! * **Retention** removes what is old *and* behind every group; see [`SqlQueue::purge`].
 //! * A topic can **grow**: each new queue takes over a part of one older queue's keys, and a group reads it only once it

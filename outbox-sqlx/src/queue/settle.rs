@@ -36,14 +36,19 @@ pub(super) async fn write<DB: QueueDatabase>(
     group: i64,
     batch: &[QueueChanges],
 ) -> sqlx::Result<HashSet<i64>> {
-    if batch.iter().all(|queue| queue.changes.rows.is_empty()) {
+    let must_last = batch.iter().any(|queue| queue.changes.must_last());
+    if !must_last && batch.iter().all(|queue| queue.changes.rows.is_empty()) {
         if places::<DB>(connection, group, batch.iter()).await? == batch.len() as u64 {
             return Ok(batch.iter().map(|queue| queue.queue).collect());
         }
         // Some were taken over. Which ones is asked afterwards: one more may be by then, and it is lost as well.
         return owned::<DB>(connection, group, batch).await;
     }
-    let mut tx = connection.begin_with(DB::BEGIN).await?;
+    let begin = match must_last {
+        true => DB::BEGIN_DURABLE,
+        false => DB::BEGIN,
+    };
+    let mut tx = connection.begin_with(begin).await?;
     let owned = owned::<DB>(&mut tx, group, batch).await?;
     let lists = Lists::of(batch.iter().filter(|queue| owned.contains(&queue.queue)));
     // Copies before removals: a dead letter is copied from the retry it leaves.

@@ -318,9 +318,18 @@ macro_rules! on_server {
 impl Server {
     /// `None` (and reported) where there are no programs to start one with.
     pub fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, outbox_test_harness::PostgresOptions::new())
+    }
+
+    /// One that, if it is Postgres, brings to the disk what no commit waited for as late as it may.
+    pub fn start_in_no_hurry(kind: Kind) -> Option<Self> {
+        let options = outbox_test_harness::PostgresOptions::new().setting("wal_writer_delay", "10s");
+        Self::start_with(kind, options)
+    }
+
+    fn start_with(kind: Kind, postgres: outbox_test_harness::PostgresOptions) -> Option<Self> {
         match kind {
-            Kind::Postgres => requirement::private_postgres(&outbox_test_harness::PostgresOptions::new())
-                .map(Self::Postgres),
+            Kind::Postgres => requirement::private_postgres(&postgres).map(Self::Postgres),
             Kind::MySql => {
                 requirement::private_mysql(&outbox_test_harness::MysqlOptions::new()).map(Self::MySql)
             }

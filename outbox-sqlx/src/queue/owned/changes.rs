@@ -43,3 +43,13 @@ pub(in crate::queue) struct Changes {
     /// The queue has got past what may have killed its former owners.
     pub(in crate::queue) recovered: bool,
 }
+
+impl Changes {
+    /// Whether a crash of the server must not undo them, because the owner goes on as if they were there: a message that the
+    /// cursor has gone past would be lost with its row, and what the next owner suspects follows from `recovered`. Of a lost
+    /// cursor and a lost end only duplicates come.
+    pub(in crate::queue) fn must_last(&self) -> bool {
+        let keeps = |change: &Change| matches!(change, Change::Retry(_) | Change::Dead { .. });
+        self.recovered || self.rows.values().any(keeps)
+    }
+}

@@ -288,18 +288,25 @@ impl World {
 
     fn crash(&mut self) {
         self.crashed = true;
-        self.out.clear();
         // What was not written down is not known any more.
         let cursor = self.stored.cursor;
         let retries = &self.stored.retries;
         self.acked
             .retain(|offset| *offset < cursor && !retries.contains_key(offset));
         self.buried = self.stored.dead.keys().copied().collect();
+        // As `queue_free.sql` does.
+        let in_hand = match self.stored.deaths {
+            0 => super::WINDOW_ROWS,
+            _ => super::CAREFUL_ROWS,
+        };
         self.stored.deaths += 1;
-        self.stored.range_to = self
-            .stored
-            .range_to
-            .max((cursor + super::WINDOW_ROWS).min(self.stored.log.len() as i64));
+        self.stored.range_to = (cursor + in_hand).min(self.stored.log.len() as i64);
+        for (offset, _) in self.out.drain(..) {
+            assert!(
+                offset < self.stored.range_to || retries.contains_key(&offset),
+                "{offset} was in hand, and nobody suspects it"
+            );
+        }
         self.queue = self.stored.open(self.now);
     }
 

@@ -7,8 +7,9 @@ use super::{OwnedQueue, Retry};
 /// How often a process may die over a queue before its messages are handed out in trials.
 const DEATHS_BEFORE_TRIALS: u32 = 2;
 
-/// A message that kills its process reports no failure. So deaths are counted on the queue, and from the second one
-/// on what may have caused them is handed out in trials: one at a time, its attempt counted *before* its handler runs.
+/// A message that kills its process reports no failure. So deaths are counted on the queue. After the first one only few
+/// messages are in hand at a time, so that the second one has few causes; from then on these are handed out in trials:
+/// one at a time, its attempt counted *before* its handler runs.
 #[derive(Debug, Default)]
 pub(in crate::queue) struct Trials {
     /// How many owners died since the queue last got past what they had in hand.
@@ -44,6 +45,12 @@ impl Trials {
     /// Whether what is at this offset may have killed the former owners, again and again.
     pub(super) fn is_in_range(&self, offset: i64) -> bool {
         self.deaths >= DEATHS_BEFORE_TRIALS && (offset < self.range_to || self.due.contains(&offset))
+    }
+
+    /// Whether only few messages may be in hand: whoever counts the next death takes that for granted, until it is written
+    /// down that the queue has got past the last one.
+    pub(super) fn is_careful(&self) -> bool {
+        self.deaths > 0 || self.recovered
     }
 
     /// While there are trials the log is not read beyond them: another one that kills the process would be taken for

@@ -37,6 +37,28 @@ on_servers! {
         verdict.assert_kept();
     }
 
+    async fn what_was_put_off_outlives_the_server(kind: Kind) {
+        let Some(mut server) = Server::start_in_no_hurry(kind) else { return };
+        let world = server.world().await;
+        // A lease that runs on while the server is away: the same owner goes on, with what it believes is written down.
+        let queue = world.backend.queue(Duration::from_secs(600)).unwrap();
+        let mut appender = Appender::new(&queue);
+        let consumer = world.spawn_consumer("group", &["--lease-ms", "600000", "--fail-one-in", "2"]);
+        for _ in 0..rounds(3, 20) {
+            appender.append((0..500).map(|n| format!("k{}", n % 5))).await;
+            // Of each key the first that fails, and all behind it.
+            let many = "SELECT count(*) FROM (SELECT queue_id FROM outbox_group_retry LIMIT 200) AS put_off";
+            world.wait_count(many, 200, SOON).await;
+            server.kill();
+            server.restart();
+        }
+        world.wait_handled(&queue, "group", SOON).await;
+        terminate_consumer(consumer);
+        Verdict::of_group(&world.journal_of("group"), &appender.appended, 0, 0)
+            .unwrap()
+            .assert_kept();
+    }
+
     async fn connections_are_cut_again_and_again(kind: Kind) {
         let Some(world) = World::new(kind).await else { return };
         let (cuts, seed) = (rounds(20, 200), seed());

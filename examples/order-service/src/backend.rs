@@ -22,7 +22,7 @@ use crate::groups::{CONFIRM_TO, CONFIRMATIONS};
 use crate::inventory::Warehouse;
 use crate::journal::Journal;
 use crate::loyalty::Accounts;
-use crate::messaging::{Hearing, Messenger, Module, trace};
+use crate::messaging::{Hearing, Messenger, Module, ModuleHandler, trace};
 use crate::orders::{OrderDesk, SqlOrderDesk};
 use crate::payment::SandboxGateway;
 use crate::{http, inventory, loyalty, orders, payment, shipping};
@@ -128,7 +128,7 @@ impl Backend {
             Module {
                 group: CONFIRMATIONS,
                 topics: &[CONFIRM_TO],
-                handler: Arc::new(confirmations.clone()),
+                handler: ModuleHandler::Batches(Arc::new(confirmations.clone())),
             },
         ];
         Ok(Self {

@@ -1,3 +1,2 @@
--- What waits under message id $1. Safe: reads only, and locks nothing: each row is locked by its primary key afterwards, as the
--- sweep locks it. By this index first, the two would take a row's locks in two orders.
-SELECT id FROM outbox_awaiting WHERE message_id = $1 ORDER BY id
+-- What waits under message ids, $1 as a JSON array of them in hex. Safe: reads only.
+SELECT id FROM outbox_awaiting WHERE message_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id

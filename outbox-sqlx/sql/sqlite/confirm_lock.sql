@@ -1,2 +1,5 @@
--- One message that waits. Safe: the transaction holds the write lock.
-SELECT at_least, confirm_groups FROM outbox_awaiting WHERE id = $1
+-- Messages that wait, $1 as a JSON array of their ids in the outbox. Safe: the transaction holds the write lock.
+SELECT id, message_id
+  FROM outbox_awaiting
+ WHERE id IN (SELECT value FROM json_each($1))
+ ORDER BY id

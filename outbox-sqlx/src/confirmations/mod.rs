@@ -3,7 +3,7 @@
 //! A message that asks to be confirmed ([`outbox_core::Confirm`]) is not deleted when it was delivered: the relay moves it
 //! to `outbox_awaiting`. From there it goes
 //!
-//! * away, when enough of the groups that it asks have confirmed ([`Confirmations::record`], or the [`Handler`] that
+//! * away, when enough of the groups that it asks have confirmed ([`Confirmations::record`], or the [`BatchHandler`] that
 //!   [`Confirmations`] are, for the topic of the confirmations);
 //! * back into the outbox, with its old id, when its deadline passed ([`Confirmations::sweep`], [`Confirmations::run`]);
 //! * to the dead letters, for the reason `unconfirmed`, when that happened as often as it allows.
@@ -35,7 +35,7 @@
 //! outbox_sqlx::migrate(&pool).await?;
 //!
 //! let confirmations = Confirmations::new(pool);
-//! // A consumer of the topic for confirmations does this: `Consumer::builder(subscriber, confirmations.clone())`.
+//! // A consumer of the topic for confirmations does this: `Consumer::batch_builder(subscriber, confirmations.clone())`.
 //! let id = MessageId::new();
 //! let recorded = confirmations.record(&Confirmation::new(id, "shipping")?).await?;
 //! assert_eq!(recorded, Recorded::Noted, "the message is not here yet");
@@ -72,7 +72,7 @@ pub(crate) use settled::settled;
 pub use sweep::Swept;
 
 #[allow(unused_imports, reason = "for the documentation")]
-use outbox_core::consumer::Handler;
+use outbox_core::consumer::BatchHandler;
 
 /// The confirmations in one database; see the [module](self). Clones are handles of the same.
 pub struct Confirmations<DB: QueueDatabase> {
@@ -108,8 +108,26 @@ impl<DB: QueueDatabase> Confirmations<DB> {
     /// # Errors
     /// The database can't be written. The confirmation may have been kept; do it again.
     pub async fn record(&self, confirmation: &Confirmation) -> Result<Recorded, OutboxError> {
-        let recorded = record::record(&self.pool, confirmation).await?;
-        metrics::counter!("outbox_confirmations_total", "outcome" => recorded.as_str()).increment(1);
+        let recorded = self.record_all(std::slice::from_ref(confirmation)).await?;
+        Ok(recorded.first().copied().unwrap_or(Recorded::Noted))
+    }
+
+    /// As [`record`](Self::record), for many at once: they are kept by one statement, and what follows from them is done in
+    /// one transaction. Says of each what followed; of several of one message it followed from the last.
+    ///
+    /// May be dropped at any await; then do it again.
+    ///
+    /// # Errors
+    /// The database can't be written. The confirmations may have been kept; do it again.
+    pub async fn record_all(&self, confirmations: &[Confirmation]) -> Result<Vec<Recorded>, OutboxError> {
+        let recorded = record::record(&self.pool, confirmations).await?;
+        for outcome in [Recorded::Noted, Recorded::Confirmed, Recorded::Unburied] {
+            let times = recorded.iter().filter(|&&recorded| recorded == outcome).count();
+            if times > 0 {
+                metrics::counter!("outbox_confirmations_total", "outcome" => outcome.as_str())
+                    .increment(times as u64);
+            }
+        }
         Ok(recorded)
     }
 

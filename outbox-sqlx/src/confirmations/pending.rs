@@ -5,7 +5,7 @@ use outbox_core::MessageId;
 use sqlx::Pool;
 
 use super::asked::{Asked, given};
-use super::settled::OF;
+use super::record::OF;
 use crate::error::OutboxError;
 use crate::queue::QueueDatabase;
 use crate::queue::statement::{Cells, Statement, args, statement};

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asked::{Asked, given_by};
 use super::fate::{Fate, decide};
-use super::record::CLOSE;
+use super::record::close;
 use crate::error::OutboxError;
 use crate::queue::QueueDatabase;
 use crate::queue::statement::{Cells, Statement, args, statement};
@@ -128,7 +128,7 @@ async fn one<DB: QueueDatabase>(connection: &mut DB::Connection, id: i64) -> sql
             Event::Unconfirmed(topic)
         }
     };
-    DB::execute(connection, CLOSE, args![id]).await?;
+    close::<DB>(connection, &[id]).await?;
     Ok(Some(event))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use idempotency::Idempotency;
 use idempotency::consumer::{IdempotentHandler, PreparedHandler};
-use outbox_core::consumer::{Consumer, HandleError, Handler};
+use outbox_core::consumer::{BatchHandler, Consumer, HandleError, Handler};
 use outbox_core::{Delivery, Message};
 use outbox_sqlx::OutboxTransaction;
 use tracing::Instrument;
@@ -31,7 +31,16 @@ pub struct Module {
     /// What it hears.
     pub topics: &'static [&'static str],
     /// What it does with it.
-    pub handler: Arc<dyn Handler>,
+    pub handler: ModuleHandler,
+}
+
+/// What a module does with messages.
+#[derive(Clone)]
+pub enum ModuleHandler {
+    /// One by one.
+    Each(Arc<dyn Handler>),
+    /// Many at a time.
+    Batches(Arc<dyn BatchHandler>),
 }
 
 /// What the consumers of modules have in common.
@@ -93,7 +102,7 @@ impl<DB: ServiceDatabase> Hearing<DB> {
         Module {
             group,
             topics,
-            handler,
+            handler: ModuleHandler::Each(handler),
         }
     }
 }
@@ -104,9 +113,11 @@ impl<DB: ServiceDatabase> Hearing<DB> {
 /// The queue can't be reached, or is closed.
 pub async fn hear(queue: &Queue, module: &Module, rate: Option<u32>) -> anyhow::Result<Consumer> {
     let subscriber = queue.subscribe(module.group, module.topics).await?;
-    let consumer = Consumer::builder(subscriber, Arc::clone(&module.handler))
-        .concurrency(CONCURRENCY)
-        .handler_timeout(HANDLER_TIMEOUT);
+    let consumer = match &module.handler {
+        ModuleHandler::Each(handler) => Consumer::builder(subscriber, Arc::clone(handler)),
+        ModuleHandler::Batches(handler) => Consumer::batch_builder(subscriber, Arc::clone(handler)),
+    };
+    let consumer = consumer.concurrency(CONCURRENCY).handler_timeout(HANDLER_TIMEOUT);
     let consumer = match rate {
         Some(rate) => consumer.rate_limit(rate),
         None => consumer,

@@ -10,6 +10,6 @@ pub mod queue;
 mod tap;
 pub mod trace;
 
-pub use hear::{Hearing, Module, SLOWNESS_MAX, hear};
+pub use hear::{Hearing, Module, ModuleHandler, SLOWNESS_MAX, hear};
 pub use messenger::Messenger;
 pub use tap::Tap;

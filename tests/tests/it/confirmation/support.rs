@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outbox_core::confirmation::{Confirm, Confirmation};
-use outbox_core::consumer::{Consumer, Handler};
+use outbox_core::consumer::{Consumer, ConsumerBuilder, Handler};
 use outbox_core::{MessageBuilder, MessageId};
 use outbox_sqlx::confirmations::{Confirmations, PendingFilter, Recorded, Standing, Swept, Unconfirmed};
 use outbox_sqlx::queue::SqlQueue;
@@ -35,6 +35,14 @@ pub fn asking(key: &str, text: &str, confirm: Confirm) -> (MessageId, MessageBui
 pub async fn record(world: &World, id: MessageId, group: &str) -> Recorded {
     let confirmation = Confirmation::new(id, group).unwrap();
     on_pool!(&world.backend, pool => Confirmations::new(pool.clone()).record(&confirmation).await.unwrap())
+}
+
+pub async fn record_all(world: &World, all: &[(MessageId, &str)]) -> Vec<Recorded> {
+    let all: Vec<_> = all
+        .iter()
+        .map(|&(id, group)| Confirmation::new(id, group).unwrap())
+        .collect();
+    on_pool!(&world.backend, pool => Confirmations::new(pool.clone()).record_all(&all).await.unwrap())
 }
 
 pub async fn sweep(world: &World) -> Swept {
@@ -80,10 +88,11 @@ pub struct Consuming {
 impl Consuming {
     pub async fn start(queue: &SqlQueue, group: &str, topic: &str, handler: impl Handler) -> Self {
         let subscriber = queue.subscribe(group, [topic]).await.unwrap();
-        let consumer = Consumer::builder(subscriber, handler)
-            .handler_timeout(Duration::from_secs(10))
-            .build()
-            .unwrap();
+        Self::run(Consumer::builder(subscriber, handler))
+    }
+
+    fn run(consumer: ConsumerBuilder) -> Self {
+        let consumer = consumer.handler_timeout(Duration::from_secs(10)).build().unwrap();
         let stop = CancellationToken::new();
         Self {
             task: tokio::spawn(consumer.run(stop.clone())),
@@ -93,8 +102,9 @@ impl Consuming {
 
     /// The sender's consumer of the confirmations.
     pub async fn recorder(world: &World, queue: &SqlQueue) -> Self {
+        let subscriber = queue.subscribe("sender", [CONFIRMED]).await.unwrap();
         on_pool!(&world.backend, pool => {
-            Self::start(queue, "sender", CONFIRMED, Confirmations::new(pool.clone())).await
+            Self::run(Consumer::batch_builder(subscriber, Confirmations::new(pool.clone())))
         })
     }
 

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use outbox_core::MessageId;
 use outbox_sqlx::Outbox;
 use outbox_sqlx::confirmations::Recorded;
 use outbox_sqlx::maintenance::{Retention, purge};
 use outbox_tests::{RecordingSink, on_pool};
 
-use super::support::{CONFIRMED, DEAD, LONG, WAITING, asking, by, groups_of, pending, record, standing};
-use crate::support::{Kind, SOON, World, message, start};
+use super::support::{
+    CONFIRMED, DEAD, LONG, WAITING, asking, by, expire, groups_of, pending, record, record_all, standing,
+    sweep,
+};
+use crate::support::{Kind, SOON, World, message, rounds, start};
 
 on_each! {
     /// Key order is not held by what waits: the next message of the key is delivered meanwhile.
@@ -79,6 +83,54 @@ on_each! {
         assert_eq!(record(&world, id, "c").await, Recorded::Noted);
         assert_eq!(record(&world, id, "a").await, Recorded::Confirmed);
         assert_eq!(world.backend.count(WAITING).await.unwrap(), 0);
+    }
+
+    async fn many_are_recorded_at_once(kind: Kind) {
+        let Some(world) = World::new(kind).await else { return };
+        let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+        let relay = start(&world, &outbox, sink.clone(), |_| {});
+        let (one, one_asks) = asking("k", "1", by(&["a"]));
+        let (both, both_asks) = asking("k", "2", by(&["a", "b"]));
+        let (half, half_asks) = asking("k", "3", by(&["a", "b"]));
+        let (given_up, given_up_asks) = asking("k", "4", by(&["late"]).resends(0));
+        world.publish(&outbox, [given_up_asks]).await;
+        world.wait_empty(SOON).await;
+        expire(&world).await;
+        assert_eq!(sweep(&world).await.unconfirmed, 1);
+        world.publish(&outbox, [one_asks, both_asks, half_asks]).await;
+        world.wait_empty(SOON).await;
+        relay.stop().await;
+        let early = MessageId::new();
+
+        let all = [(both, "a"), (half, "a"), (one, "a"), (both, "b"), (early, "a"), (one, "a"), (given_up, "late")];
+        let outcomes = record_all(&world, &all).await;
+        use Recorded::{Confirmed, Noted, Unburied};
+        assert_eq!(outcomes, [Noted, Noted, Noted, Confirmed, Noted, Confirmed, Unburied]);
+        let listed = pending(&world).await;
+        assert_eq!(listed.iter().map(|waits| waits.id).collect::<Vec<_>>(), [half]);
+        assert_eq!(world.backend.count(DEAD).await.unwrap(), 0);
+        assert_eq!(groups_of(&standing(&world, early).await), ["a"]);
+        assert_eq!(record_all(&world, &all).await, [Noted; 7], "a second time is nothing");
+        assert_eq!(record_all(&world, &[]).await, []);
+    }
+
+    async fn whoever_records_the_same_at_the_same_time_stops_nobody(kind: Kind) {
+        let Some(world) = World::new(kind).await else { return };
+        let (outbox, sink) = (Outbox::new(), RecordingSink::new());
+        let relay = start(&world, &outbox, sink.clone(), |_| {});
+        for _ in 0..rounds(3, 30) {
+            let (ids, asks): (Vec<_>, Vec<_>) =
+                (0..100).map(|n| asking(&n.to_string(), "1", by(&["a", "b"]))).unzip();
+            world.publish(&outbox, asks).await;
+            world.wait_empty(SOON).await;
+            // In each other's way as much as can be: the same messages in opposite orders, of one group and of both.
+            let forth: Vec<_> = ids.iter().map(|&id| (id, "a")).collect();
+            let back: Vec<_> = ids.iter().rev().flat_map(|&id| [(id, "b"), (id, "a")]).collect();
+            let (forth, back) = tokio::join!(record_all(&world, &forth), record_all(&world, &back));
+            assert_eq!((forth.len(), back.len()), (100, 200));
+            assert_eq!(world.backend.count(WAITING).await.unwrap(), 0);
+        }
+        relay.stop().await;
     }
 
     /// No statement of theirs touches what others need: the tables may be away.

@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 /// What is logged unless `RUST_LOG` says otherwise.
 pub const SERVE: &str = "info,sqlx=warn";
-/// The demo shows a summary, and of the log only what went wrong.
-pub const DEMO: &str = "warn";
+/// The demo shows a summary, and of the log only what went wrong. (Its audit reads all tables, which may well be slow.)
+pub const DEMO: &str = "warn,sqlx::query=error";
 
 /// Starts to log: as JSON, a line each, or as text for people.
 pub fn start(json: bool, default: &str) {

@@ -3,12 +3,14 @@
 
 mod support;
 
+mod answers;
 mod bad_configuration;
 mod browser;
 mod crashes;
 mod demo;
 mod drain;
 mod duplicates;
+mod lock_order;
 mod messages;
 mod openapi;
 mod page;

@@ -4,6 +4,7 @@
 mod support;
 
 mod answers;
+mod audit;
 mod bad_configuration;
 mod browser;
 mod crashes;

@@ -84,7 +84,7 @@ numbers! {
         unbalanced_stock,
         /// Main orders whose amounts are not the sums of their sub-orders.
         unbalanced_orders,
-        /// Sub-orders whose state is not what inventory and shipping have.
+        /// Sub-orders whose state is not what their order, inventory and shipping have.
         contradictions,
         /// Captured, as orders have it.
         captured,
@@ -102,7 +102,7 @@ numbers! {
         charges_repeated,
         /// Orders that count as paid and were not charged.
         paid_without_charge,
-        /// Payments of which payment or the provider gave back something else than was noted, or too much.
+        /// Payments of which orders, payment or the provider say something else than was given back, or too much.
         unbalanced_refunds,
         /// Sub-orders for which a refund was asked and not made.
         refunds_open,
@@ -178,7 +178,7 @@ impl Audit {
             ),
             (
                 self.contradictions,
-                "sub-orders are not what inventory or shipping say",
+                "sub-orders are not what their order, inventory or shipping say",
             ),
             (
                 self.charges_repeated,

@@ -15,10 +15,10 @@ use sqlx::{Connection as _, Executor, MySqlConnection, PgConnection};
 use crate::databases::{distant_mysql, distant_postgres, effect, sqlite};
 
 /// Longer than the test: a lock that is not released is seen.
-const LEASE: Duration = Duration::from_secs(120);
+pub(crate) const LEASE: Duration = Duration::from_secs(120);
 
 /// Polls `future` as often as it is woken, but at most `polls` times; true when it finished.
-async fn poll_times(mut future: Pin<&mut (impl Future + ?Sized)>, polls: u32) -> bool {
+pub(crate) async fn poll_times(mut future: Pin<&mut (impl Future + ?Sized)>, polls: u32) -> bool {
     let mut left = polls;
     poll_fn(|cx| {
         if left == 0 {
@@ -35,7 +35,7 @@ async fn poll_times(mut future: Pin<&mut (impl Future + ?Sized)>, polls: u32) ->
 }
 
 /// Waits until the lock was given back, or its key was marked as done.
-async fn wait_until_free(lock: &MemoryLock, key: &LockKey) -> Acquired {
+pub(crate) async fn wait_until_free(lock: &MemoryLock, key: &LockKey) -> Acquired {
     for _ in 0..1_000 {
         let acquired = lock.acquire(key, LEASE).await.unwrap();
         if !matches!(acquired, Acquired::Busy { .. }) {

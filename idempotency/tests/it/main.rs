@@ -17,6 +17,7 @@ mod lock_stores;
 mod names;
 mod once;
 mod prepared;
+mod prepared_dropped;
 #[path = "../../../outbox-sqlx/tests/support/proxy.rs"]
 mod proxy;
 mod schema;

@@ -15,35 +15,37 @@ use sqlx::Executor;
 use transaction_scope::ScopedTransaction;
 
 use crate::consumer::Unheard;
-use crate::databases::{effect, on_each, rows};
+use crate::databases::{effect, effects, on_each, rows};
 
-const GROUP: &str = "payment";
+pub(crate) const GROUP: &str = "payment";
 
 /// Notes what it does: the other system's work by the pool, and its own in the transaction.
-struct Charge<DB: sqlx::Database> {
+pub(crate) struct Charge<DB: sqlx::Database> {
     pool: sqlx::Pool<DB>,
     prepared: Arc<AtomicU32>,
+    error: fn() -> HandleError,
     /// So many of the first steps fail, and so many of the second.
     first_fails: AtomicU32,
     second_fails: AtomicU32,
 }
 
 impl<DB: sqlx::Database> Charge<DB> {
-    fn new(pool: &sqlx::Pool<DB>, first_fails: u32, second_fails: u32) -> Self {
+    pub(crate) fn new(pool: &sqlx::Pool<DB>, first_fails: u32, second_fails: u32) -> Self {
         Self {
             pool: pool.clone(),
             prepared: Arc::default(),
+            error: || HandleError::retryable("on purpose"),
             first_fails: first_fails.into(),
             second_fails: second_fails.into(),
         }
     }
-}
 
-fn fails(left: &AtomicU32) -> Result<(), HandleError> {
-    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-    match taken {
-        Ok(_) => Err(HandleError::retryable("on purpose")),
-        Err(_) => Ok(()),
+    fn fails(&self, left: &AtomicU32) -> Result<(), HandleError> {
+        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match taken {
+            Ok(_) => Err((self.error)()),
+            Err(_) => Ok(()),
+        }
     }
 }
 
@@ -61,7 +63,7 @@ macro_rules! charge {
                 // Commits by itself, whatever becomes of the message. On SQLite, and wherever the pool has one connection, this
                 // would wait for ever if the transaction were open.
                 tokio::time::timeout(Duration::from_secs(10), self.pool.execute(effect("asked"))).await??;
-                fails(&self.first_fails)?;
+                self.fails(&self.first_fails)?;
                 Ok(times)
             }
 
@@ -73,7 +75,7 @@ macro_rules! charge {
                 _: &O,
             ) -> Result<(), HandleError> {
                 tx.execute(effect("answered")).await?;
-                fails(&self.second_fails)?;
+                self.fails(&self.second_fails)?;
                 assert_eq!(
                     times,
                     self.prepared.load(Ordering::Relaxed),
@@ -88,13 +90,13 @@ charge!(sqlx::Sqlite);
 charge!(sqlx::Postgres);
 charge!(sqlx::MySql);
 
-fn message() -> Message {
+pub(crate) fn message() -> Message {
     let confirm = Confirm::by([GROUP], Duration::from_secs(60)).to("confirmed");
     let message = Message::builder("payments").confirm_by(confirm).unwrap();
     message.build().unwrap()
 }
 
-fn deliver(message: &Message) -> Delivery {
+pub(crate) fn deliver(message: &Message) -> Delivery {
     Delivery::new(message.clone(), 1, 0, 0, Box::new(Unheard))
 }
 
@@ -119,6 +121,46 @@ on_each! {
             .fetch_one(pool).await.unwrap();
         assert_eq!((answered, rows!(pool, message.id())), (1, 1));
         assert_eq!(prepared.load(Ordering::Relaxed), 3);
+    }
+}
+
+/// The lock of a message is free; it is left so.
+async fn assert_free(lock: &MemoryLock, key: &LockKey) {
+    let acquired = lock.acquire(key, Duration::from_secs(10)).await.unwrap();
+    let Acquired::Granted(token) = acquired else {
+        panic!("{acquired:?}");
+    };
+    assert!(lock.release(key, token).await.unwrap());
+}
+
+on_each! {
+    /// A dead letter, or another delivery that costs no attempt: the first step says which, and nobody else.
+    async fn what_the_first_step_says_of_its_failure_is_what_comes_out(pool) {
+        outbox_sqlx::migrate(pool).await.unwrap();
+        let lock = Arc::new(MemoryLock::new());
+        let guard = Idempotency::builder(pool.clone()).lock(lock.clone()).build().await.unwrap();
+        let permanent: fn() -> HandleError = || HandleError::permanent("no such account");
+        let not_now: fn() -> HandleError = || HandleError::not_now(Duration::from_secs(3), "the provider is closed");
+        for error in [permanent, not_now] {
+            let mut charge = Charge::new(pool, 1, 0);
+            charge.error = error;
+            let consumer = guard.prepared_consumer(GROUP, Outbox::new(), charge).unwrap();
+            let message = message();
+            let came_out = consumer.handle(&deliver(&message)).await.unwrap_err();
+            let said = |error: &HandleError| (error.is_permanent(), error.is_not_now(), error.to_string());
+            assert_eq!(said(&came_out), said(&error()));
+            assert_eq!((effects!(pool, "answered"), rows!(pool, message.id())), (0, 0));
+            let confirmed: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(pool).await.unwrap();
+            assert_eq!(confirmed, 0);
+            let key = LockKey::new(guard.namespace(), GROUP, &message.id().to_string());
+            assert_free(&lock, &key).await;
+            // Whoever gives it back, or mends it and redrives it, has it handled.
+            consumer.handle(&deliver(&message)).await.unwrap();
+            assert_eq!((effects!(pool, "answered"), rows!(pool, message.id())), (1, 1));
+            for table in ["effect", "outbox"] {
+                pool.execute(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).await.unwrap();
+            }
+        }
     }
 }
 
@@ -169,11 +211,7 @@ async fn nothing_is_open_while_the_other_system_is_asked() {
     consumer.handle(&deliver(&message)).await.unwrap_err();
     let key = LockKey::new(guard.namespace(), GROUP, &message.id().to_string());
     // The lock was given back, though the failure came before the transaction.
-    let acquired = lock.acquire(&key, Duration::from_secs(10)).await.unwrap();
-    let Acquired::Granted(token) = acquired else {
-        panic!("{acquired:?}");
-    };
-    assert!(lock.release(&key, token).await.unwrap());
+    assert_free(&lock, &key).await;
     consumer.handle(&deliver(&message)).await.unwrap();
     let effects: Vec<String> = sqlx::query_scalar("SELECT name FROM effect")
         .fetch_all(&pool)

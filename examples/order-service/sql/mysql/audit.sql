@@ -50,14 +50,17 @@ SELECT
       WHERE p.order_id IS NULL OR o.placed_amount <> p.placed OR o.captured_amount <> p.paid
          OR o.refunded_amount <> p.refunded
          OR o.amount <> CASE WHEN o.state = 'cancelled' THEN 0 ELSE p.wanted END) AS unbalanced_orders,
-    -- Sub-orders that say something else than inventory or shipping.
+    -- Sub-orders that say something else than their order, inventory or shipping.
     (SELECT count(*)
-       FROM sub_order s LEFT JOIN reservation r ON r.sub_order_id = s.id LEFT JOIN shipment h ON h.sub_order_id = s.id
-      WHERE s.state <> 'pending'
-        AND (r.state IS NULL
-          OR r.state <> CASE WHEN s.state = 'paid' THEN 'reserved'
-                             WHEN s.state IN ('shipped', 'delivered') THEN 'sold' ELSE s.state END
-          OR coalesce(h.state, 'none') <> CASE WHEN s.state IN ('shipped', 'delivered') THEN s.state ELSE 'none' END)
+       FROM sub_order s JOIN main_order o ON o.id = s.order_id
+       LEFT JOIN reservation r ON r.sub_order_id = s.id LEFT JOIN shipment h ON h.sub_order_id = s.id
+      WHERE (o.state = 'completed' AND s.state NOT IN ('delivered', 'refused'))
+         OR (o.state = 'cancelled' AND s.state NOT IN ('released', 'refused'))
+         OR (s.state <> 'pending'
+             AND (r.state IS NULL
+               OR r.state <> CASE WHEN s.state = 'paid' THEN 'reserved'
+                                  WHEN s.state IN ('shipped', 'delivered') THEN 'sold' ELSE s.state END
+               OR coalesce(h.state, 'none') <> CASE WHEN s.state IN ('shipped', 'delivered') THEN s.state ELSE 'none' END))
     ) AS contradictions,
     -- Money, three times: as orders, payment and the provider have it.
     (SELECT CAST(coalesce(sum(captured_amount), 0) AS SIGNED) FROM main_order) AS captured,
@@ -80,8 +83,9 @@ SELECT
       WHERE o.state IN ('paid', 'completed') AND g.idempotency_key IS NULL) AS paid_without_charge,
     (SELECT count(*) FROM payment p
        LEFT JOIN refunds r ON r.payment_id = p.id LEFT JOIN given_back g ON g.charge_key = p.id
+       LEFT JOIN main_order o ON o.id = p.order_id AND o.payment_id = p.id
       WHERE p.refunded_amount <> coalesce(r.amount, 0) OR p.refunded_amount <> coalesce(g.amount, 0)
-         OR p.refunded_amount > p.amount) AS unbalanced_refunds,
+         OR p.refunded_amount <> coalesce(o.refunded_amount, 0) OR p.refunded_amount > p.amount) AS unbalanced_refunds,
     (SELECT count(*) FROM sub_order WHERE refund_requested <> refunded_amount) AS refunds_open,
     -- Loyalty: all points, and those that the completed orders are good for.
     (SELECT CAST(coalesce(sum(points), 0) AS SIGNED) FROM loyalty_account) AS points,

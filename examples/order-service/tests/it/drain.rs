@@ -3,9 +3,16 @@
 use futures_util::future::join_all;
 use order_service::orders::OrderState;
 
-use crate::support::{Binary, Place, SOON, assert_books_balance, count, on_both, order, paid_order, until};
+use crate::support::{
+    Binary, Place, SOON, and_on_mysql, assert_books_balance, count, on_both, order, paid_order, until,
+};
 
 on_both!(
+    a_drained_service_leaves_nothing_half_done,
+    a_drained_service_with_its_queue_in_memory_loses_nothing,
+    while_it_drains_it_is_alive_and_not_ready,
+);
+and_on_mysql!(
     a_drained_service_leaves_nothing_half_done,
     a_drained_service_with_its_queue_in_memory_loses_nothing,
     while_it_drains_it_is_alive_and_not_ready,

@@ -3,12 +3,15 @@
 
 mod support;
 
+mod answers;
+mod audit;
 mod bad_configuration;
 mod browser;
 mod crashes;
 mod demo;
 mod drain;
 mod duplicates;
+mod lock_order;
 mod messages;
 mod openapi;
 mod page;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use order_service::backend::Settings;
 use order_service::orders::OrderState;
 use outbox_test_harness::environment;
@@ -31,26 +31,25 @@ async fn an_unpaid_order_is_closed_and_its_stock_goes_back(place: Place) {
 
 /// Payments are sent from before each order's deadline until after it.
 async fn a_payment_and_the_end_of_its_time_never_both_win(place: Place) {
-    const PAY_WITHIN: Duration = Duration::from_secs(2);
-    const AROUND: Duration = Duration::from_millis(600);
+    const PAY_WITHIN: Duration = Duration::from_secs(1);
+    const AROUND: Duration = Duration::from_millis(500);
+    // A few at a time, who ask for nothing meanwhile: what is tried is the race and not a pile of work.
+    const BUYERS: usize = 16;
     let orders: u32 = match environment::is_full() {
         true => 1_000,
         false => 100,
     };
-    let service = Binary::serve_with(&place, &[("PAY_WITHIN", "2")]);
+    let service = Binary::serve_with(&place, &[("PAY_WITHIN", "1")]);
     let shop = &service.shop;
     shop.stock("m", "s", i64::from(orders)).await;
     let body = &order(&[("m", "s", 1, 100)]);
-    let buyers = (0..orders).map(|number| async move {
-        // A few at a time, so that what is measured is the race and not a pile of work.
-        let start = Instant::now() + Duration::from_millis(10) * number;
-        sleep_until(start).await;
+    let buyers = stream::iter(0..orders).map(|number| async move {
         let id = shop.place(body).await.id;
         let offset = AROUND * 2 * (number % 50) / 50;
-        sleep_until(start + PAY_WITHIN - AROUND / 2 + offset).await;
+        sleep_until(Instant::now() + PAY_WITHIN - AROUND + offset).await;
         shop.pay(id, &[], "visa").await.status
     });
-    let accepted = join_all(buyers).await;
+    let accepted: Vec<u16> = buyers.buffer_unordered(BUYERS).collect().await;
     let closed = "main_order WHERE state IN ('completed', 'cancelled')";
     let all = i64::from(orders);
     until(async || count(&place, closed).await, |&closed| closed == all).await;
@@ -65,7 +64,8 @@ async fn a_payment_and_the_end_of_its_time_never_both_win(place: Place) {
     let captures = "gateway_operation WHERE kind = 'charge' AND outcome = 'captured'";
     assert_eq!(count(&place, captures).await, paid);
     if environment::is_full() {
-        assert!(paid > 0 && cancelled > 0, "nobody raced");
+        let least = all / 10;
+        assert!(paid >= least && cancelled >= least, "too few of them raced");
     }
 }
 

@@ -3,9 +3,10 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Binary, Place, on_both, order};
+use crate::support::{Binary, Place, and_on_mysql, on_both, order};
 
 on_both!(what_is_wrong_is_named_and_nothing_is_written);
+and_on_mysql!(what_is_wrong_is_named_and_nothing_is_written);
 
 async fn what_is_wrong_is_named_and_nothing_is_written(place: Place) {
     let service = Binary::serve(&place);

@@ -4,6 +4,7 @@ mod binary;
 mod books;
 mod page;
 mod place;
+mod publish;
 mod shop;
 mod wait;
 
@@ -11,6 +12,7 @@ pub(crate) use binary::Binary;
 pub(crate) use books::{assert_books_balance, count};
 pub(crate) use page::Page;
 pub(crate) use place::Place;
+pub(crate) use publish::publish;
 pub(crate) use shop::Shop;
 pub(crate) use wait::{SOON, until};
 

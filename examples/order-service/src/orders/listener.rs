@@ -102,8 +102,14 @@ impl<DB: ServiceDatabase> IdempotentHandler<DB, Messenger> for Listener {
         let (id, decision) = self.decision(message)?;
         let decide = |order: &mut Order| {
             let outgoing = decision(order);
-            if outgoing.is_none() {
-                tracing::debug!(order = %order.id, topic = message.topic(), "no news");
+            match outgoing {
+                Some(_) => {}
+                // Most orders are paid before their time is up.
+                None if message.topic() == PaymentDue::TOPIC => {}
+                None => tracing::warn!(
+                    order = %order.id, topic = message.topic(), id = %message.id(),
+                    "an answer came too late, or contradicts an earlier one: it changes nothing"
+                ),
             }
             (outgoing.unwrap_or_default(), ())
         };

@@ -114,7 +114,7 @@ impl OwnedQueue {
         };
         for row in stored {
             if row.not_before.is_some_and(|at| at <= now) {
-                queue.trials.note_due(row.offset);
+                queue.trials.note_due(row.offset, row.key.is_some());
             }
             queue.enter_stored(row, now);
         }

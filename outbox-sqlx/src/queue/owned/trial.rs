@@ -35,9 +35,11 @@ impl Trials {
         }
     }
 
-    /// A row of the retry table that was due when the queue was taken over.
-    pub(super) fn note_due(&mut self, offset: i64) {
-        if self.deaths > 0 {
+    /// A row of the retry table that was due when the queue was taken over. One with a key has its turn only once the log is
+    /// read past it: above the range nobody had it in hand, and to wait for its outcome would be to wait for the log, which is not
+    /// read there meanwhile.
+    pub(super) fn note_due(&mut self, offset: i64, has_key: bool) {
+        if self.deaths > 0 && (offset < self.range_to || !has_key) {
             self.due.insert(offset);
         }
     }

@@ -53,6 +53,16 @@ impl Page {
         until(async || self.text(css).await, |seen| seen.contains(text)).await;
     }
 
+    /// Waits until the journey has so many messages of this name.
+    pub(crate) async fn sees_steps(&self, name: &str, times: u64) {
+        let script = "return [...document.querySelectorAll('.step h3')].filter((step) => step.textContent === arguments[0]).length";
+        until(
+            async || self.run(script, json!([name])).await,
+            |count| *count == times,
+        )
+        .await;
+    }
+
     /// Waits until there is no such element.
     pub(crate) async fn sees_no(&self, css: &str) {
         let script = "return document.querySelectorAll(arguments[0]).length";

@@ -69,6 +69,21 @@ pub(crate) fn kill_all(root: u32) -> bool {
     })
 }
 
+/// Kills whoever has this in its environment, also those that have left their parents' tree, and waits until they are gone.
+pub(crate) fn kill_marked(mark: &[u8]) {
+    wait_until(|| {
+        let is_marked = |stat: &Stat| {
+            let environment = fs::read(format!("/proc/{}/environ", stat.process.pid)).unwrap_or_default();
+            !stat.is_dead() && environment.windows(mark.len()).any(|part| part == mark)
+        };
+        let marked: Vec<Stat> = all().filter(is_marked).collect();
+        for stat in &marked {
+            signal(stat.process, Signal::SIGKILL);
+        }
+        marked.is_empty()
+    });
+}
+
 /// Sends one signal to the process alone.
 pub(crate) fn signal_root(root: u32, signal: Signal) -> nix::Result<()> {
     let pid = i32::try_from(root).map_err(|_| nix::errno::Errno::ESRCH)?;

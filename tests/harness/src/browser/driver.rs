@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::browser::BrowserBinaries;
-use crate::{ChildProcess, HarnessError, Scratch};
+use crate::{ChildProcess, HarnessError, Scratch, process_tree};
 
 /// How long the driver may take to come up.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -13,7 +13,6 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// browsers and profiles that it made, are gone when the value is dropped or the test process ends.
 #[derive(Debug)]
 pub struct Browser {
-    // Killed before the folder goes.
     process: ChildProcess,
     binaries: BrowserBinaries,
     port: u16,
@@ -111,5 +110,14 @@ impl Browser {
     /// The end of the driver's log.
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
+    }
+}
+
+/// Before the folder goes, everybody does who could still write to it: browsers have helpers that leave the tree.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Nobody is left to hear of a failure.
+        let _ = self.process.kill9();
+        process_tree::kill_marked(self.profiles.path().as_os_str().as_encoded_bytes());
     }
 }

@@ -18,6 +18,11 @@ use crate::workspace;
 /// Set to `1`, it makes leaving something out a failure.
 const REQUIRE_ALL: &str = "REQUIRE_ALL";
 
+/// How many tests of a program run at once, in the words of Rust's own test runner.
+const THREADS: &str = "RUST_TEST_THREADS";
+/// As many for each core: tests wait for servers, leases and timers far more than they compute.
+const THREADS_PER_CORE: usize = 2;
+
 const ALLOWED: &str = "tests/allowed-left-out.toml";
 
 pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
@@ -83,6 +88,11 @@ pub(crate) fn environment(command: &mut Command, arguments: &TestArguments, serv
         .env(environment::LEFT_OUT, list)
         .env(environment::FULL, if arguments.full { "1" } else { "0" })
         .envs(servers.environment());
+    if env::var_os(THREADS).is_none()
+        && let Ok(cores) = std::thread::available_parallelism()
+    {
+        command.env(THREADS, (cores.get() * THREADS_PER_CORE).to_string());
+    }
 }
 
 fn report(arguments: &TestArguments, counts: &Counts, left_out: &LeftOut, stages: &Stages) {

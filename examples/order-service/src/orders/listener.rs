@@ -102,14 +102,12 @@ impl<DB: ServiceDatabase> IdempotentHandler<DB, Messenger> for Listener {
         let (id, decision) = self.decision(message)?;
         let decide = |order: &mut Order| {
             let outgoing = decision(order);
-            match outgoing {
-                Some(_) => {}
-                // Most orders are paid before their time is up.
-                None if message.topic() == PaymentDue::TOPIC => {}
-                None => tracing::warn!(
+            // Most orders are paid before their time is up.
+            if outgoing.is_none() && message.topic() != PaymentDue::TOPIC {
+                tracing::warn!(
                     order = %order.id, topic = message.topic(), id = %message.id(),
                     "an answer came too late, or contradicts an earlier one: it changes nothing"
-                ),
+                );
             }
             (outgoing.unwrap_or_default(), ())
         };

@@ -28,8 +28,7 @@ fn serve(place: &Place, roles: &str) -> Binary {
 
 /// How many answers changed nothing, and were noted for that.
 fn no_news(service: &Binary) -> usize {
-    let log = std::fs::read_to_string(service.process.stderr_log()).unwrap();
-    log.matches("it changes nothing").count()
+    service.log().matches("it changes nothing").count()
 }
 
 /// Tells orders, which is at rest, and waits until that was handled.

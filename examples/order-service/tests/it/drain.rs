@@ -38,7 +38,7 @@ async fn drain_and_start_again(place: &Place, settings: &[(&str, &str)]) {
     service.process.terminate().unwrap();
     let status = service.process.wait_timeout(SOON).unwrap();
     assert_eq!(status.code(), Some(0), "{}", service.process.log_tail());
-    let log = std::fs::read_to_string(service.process.stderr_log()).unwrap();
+    let log = service.log();
     assert!(log.contains("queue_is_safe=true"), "{log}");
 
     // What was not handled is in the outbox or in the queue, and goes on from there.

@@ -41,7 +41,7 @@ async fn who_names_the_same_articles_the_other_way_round_meets_no_deadlock(place
     }
     assert_books_balance(&place).await;
     assert_eq!(count(&place, "journal_handled WHERE attempt > 1").await, 0);
-    let log = std::fs::read_to_string(service.process.stderr_log()).unwrap();
+    let log = service.log();
     let deadlocks = log
         .lines()
         .filter(|line| line.to_lowercase().contains("deadlock"));

@@ -69,6 +69,11 @@ impl Binary {
         }
     }
 
+    /// All that it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.process.stderr_log()).unwrap()
+    }
+
     /// Runs the program to its end: exit code, standard output, standard error.
     pub(crate) fn run(mut command: Command) -> (Option<i32>, String, String) {
         let output = command.output().unwrap();

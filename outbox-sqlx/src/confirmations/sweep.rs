@@ -68,10 +68,14 @@ pub(super) async fn sweep<DB: QueueDatabase>(pool: &Pool<DB>) -> Result<Swept, O
     }
     let mut ids: Vec<i64> = overdue.into_iter().map(|(id, _)| id).collect();
     ids.sort_unstable();
-    let mut events = Vec::new();
+    let (mut settled, mut events) = (Vec::new(), Vec::new());
     for id in ids {
-        events.extend(one::<DB>(&mut tx, id).await.map_err(failed())?);
+        if let Some(event) = one::<DB>(&mut tx, id).await.map_err(failed())? {
+            settled.push(id);
+            events.push(event);
+        }
     }
+    close::<DB>(&mut tx, &settled).await.map_err(failed())?;
     DB::commit(tx).await?;
     for event in events {
         match event {
@@ -99,7 +103,8 @@ async fn overdue<DB: QueueDatabase>(connection: &mut DB::Connection) -> sqlx::Re
     rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
 }
 
-/// Settles one message under its lock. `None`: somebody else did.
+/// Decides about one message under its lock, and copies it to where it goes on; the caller ends its waiting. `None`: somebody
+/// else did.
 async fn one<DB: QueueDatabase>(connection: &mut DB::Connection, id: i64) -> sqlx::Result<Option<Event>> {
     let rows = DB::rows(connection, LOCK, args![id]).await?;
     let Some(row) = rows.first() else {
@@ -128,7 +133,6 @@ async fn one<DB: QueueDatabase>(connection: &mut DB::Connection, id: i64) -> sql
             Event::Unconfirmed(topic)
         }
     };
-    close::<DB>(connection, &[id]).await?;
     Ok(Some(event))
 }
 

@@ -1,8 +1,11 @@
 //! Makes the servers available that tests need.
 
 mod browser;
+mod kafka;
 mod mysql;
+mod nats;
 mod postgres;
+mod rabbitmq;
 mod redis;
 mod shared;
 
@@ -36,11 +39,17 @@ impl Servers {
         let postgres = postgres::provide(&containers)?;
         let mysql = mysql::provide(&containers)?;
         let redis = redis::provide(&containers)?;
+        nats::provide();
+        rabbitmq::provide();
+        kafka::provide();
         browser::provide();
         println!("Servers:");
         postgres.say();
         mysql.say();
         redis.say();
+        nats::say();
+        rabbitmq::say();
+        kafka::say();
         browser::say();
         Ok(Self {
             containers,

@@ -14,6 +14,9 @@ pub const REDIS_URL: &str = "OUTBOX_TEST_REDIS_URL";
 /// user; nowhere else is looked then.
 pub const MYSQL_BINARIES: &str = "OUTBOX_TEST_MYSQL_BINARIES";
 
+/// Folder of Kafka's jars and those that they need. Set by the user; else they are where `cargo xtask test` puts them.
+pub const KAFKA_JARS: &str = "OUTBOX_TEST_KAFKA_JARS";
+
 /// Path of the helper that keeps servers in containers (`tests/containers`). Set by xtask where a container engine
 /// answers; the user may set it to `0`, and no engine is asked then.
 pub const CONTAINERS: &str = "OUTBOX_TEST_CONTAINERS";

@@ -1,4 +1,4 @@
-//! A private server from programs on this machine: what PostgreSQL, MySQL and Redis have in common.
+//! A private server from programs on this machine: what PostgreSQL, MySQL, Redis, NATS and RabbitMQ have in common.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -80,6 +80,10 @@ impl<P: Program> NativeServer<P> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    pub(crate) fn program(&self) -> &P {
+        &self.program
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -168,5 +172,11 @@ fn launch<P: Program>(
 }
 
 fn is_port_taken(error: &HarnessError) -> bool {
-    matches!(error, HarnessError::EndedEarly { log_tail, .. } if log_tail.contains("Address already in use"))
+    // Erlang has a word of its own for it.
+    let says_so = |log: &str| {
+        ["Address already in use", "eaddrinuse"]
+            .iter()
+            .any(|text| log.contains(text))
+    };
+    matches!(error, HarnessError::EndedEarly { log_tail, .. } if says_so(log_tail))
 }

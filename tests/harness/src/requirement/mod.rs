@@ -21,8 +21,11 @@
 //! ```
 
 mod browser;
+mod kafka;
 mod mysql;
+mod nats;
 mod postgres;
+mod rabbitmq;
 mod redis;
 
 use std::fmt;
@@ -35,13 +38,16 @@ use crate::container::protocol::Kind;
 use crate::{HarnessError, environment, output};
 
 pub use browser::{browser, browser_programs};
+pub use kafka::{kafka_program, private_kafka, shared_kafka_url};
 pub use mysql::{
     MysqlSource, mysql, mysql_client, private_mysql, shared_mysql_database, shared_mysql_options,
 };
+pub use nats::{nats_program, private_nats};
 pub use postgres::{
     PostgresSource, postgres, private_postgres, psql, shared_postgres_database, shared_postgres_options,
 };
 
+pub use rabbitmq::{private_rabbitmq, rabbitmq_program, shared_rabbitmq_url};
 pub use redis::{
     RedisSource, private_redis, private_redis_cluster, private_redis_failover, redis, shared_redis_options,
     shared_redis_url,
@@ -66,7 +72,7 @@ pub enum Source<B> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// What is needed, as it stands in `tests/allowed-left-out.toml`: `postgres`, `private-postgres`, `psql`,
-    /// `mysql`, `private-mysql`, `mysql-client`, `redis`, `private-redis`, `redis-cluster`, `redis-sentinel`, `browser`.
+    /// `mysql`, `private-mysql`, `mysql-client`, `redis`, `private-redis`, `redis-cluster`, `redis-sentinel`, `nats`, `rabbitmq`, `kafka`, `browser`.
     pub name: String,
     /// Why it can't be had.
     pub reason: String,

@@ -31,3 +31,23 @@ pub use workload::{Acknowledged, Workload};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The examples of the page on all brokers, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/brokers.md")]
+struct BrokersPage;
+
+/// The examples of the page on RabbitMQ, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rabbitmq.md")]
+struct RabbitMqPage;
+
+/// The examples of the page on NATS, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/nats.md")]
+struct NatsPage;
+
+/// The examples of the page on Redis Streams, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/redis-streams.md")]
+struct RedisStreamsPage;

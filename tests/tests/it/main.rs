@@ -2,6 +2,7 @@
 //! One binary: what is promised, shown on real databases and real processes.
 
 #[macro_use]
+#[path = "../support/mod.rs"]
 mod support;
 
 mod confirmation;

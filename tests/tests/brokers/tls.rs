@@ -1,0 +1,81 @@
+//! TLS: only to a server whose certificate comes from a known root.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use outbox_brokers::connect;
+use outbox_test_harness::{NatsOptions, RedisOptions, requirement};
+
+/// A certificate of our own for the loopback, and its key, where a server of another user can read them.
+pub struct Certificate {
+    folder: tempfile::TempDir,
+}
+
+impl Certificate {
+    pub fn new() -> Self {
+        let made =
+            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let this = Self { folder };
+        std::fs::write(this.certificate(), made.cert.pem()).unwrap();
+        std::fs::write(this.key(), made.signing_key.serialize_pem()).unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(this.folder.path(), open).unwrap();
+        this
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
+    pub fn key(&self) -> PathBuf {
+        self.folder.path().join("key.pem")
+    }
+}
+
+/// Whoever does not know the root is told so; whoever does connects, and what it publishes is taken.
+pub async fn only_with_the_root(url: &str, certificate: &Certificate) {
+    let stranger = connect(url).await.unwrap_err().to_string();
+    assert!(stranger.contains("certificate"), "{stranger}");
+    let sign = if url.contains('?') { '&' } else { '?' };
+    let broker = connect(&format!("{url}{sign}ca={}", certificate.certificate().display()))
+        .await
+        .unwrap();
+    broker.publisher().probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn nats() {
+    let certificate = Certificate::new();
+    let tls = format!(
+        "tls {{ cert_file: {:?}, key_file: {:?} }}",
+        certificate.certificate(),
+        certificate.key()
+    );
+    let Some(server) = requirement::private_nats(&NatsOptions::new().configuration(&tls)) else {
+        return;
+    };
+    only_with_the_root(&server.url().replace("nats://", "tls://"), &certificate).await;
+}
+
+#[tokio::test]
+async fn redis() {
+    // As an application does it, which has the choice.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificate = Certificate::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let tls = RedisOptions::new()
+        .setting("tls-port", port)
+        .setting("tls-cert-file", certificate.certificate().display())
+        .setting("tls-key-file", certificate.key().display())
+        .setting("tls-ca-cert-file", certificate.certificate().display())
+        .setting("tls-auth-clients", "no");
+    let Some(_server) = requirement::private_redis(&tls) else {
+        return;
+    };
+    only_with_the_root(&format!("rediss://127.0.0.1:{port}"), &certificate).await;
+}

@@ -47,8 +47,8 @@ pub struct ServeConfig {
     // Neither its value nor its default is shown by clap: the help would print a password.
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
-    /// What messages travel through
-    #[arg(long, env, value_enum, default_value_t = QueueKind::Database)]
+    /// What messages travel through: `database` (a durable queue in it), `memory`, or the URL of a broker: nats://, redis://
+    #[arg(long, env, hide_env_values = true, value_name = "QUEUE", default_value = "database", value_parser = QueueKind::parse)]
     pub queue: QueueKind,
     /// Which parts to run, separated by commas [default: all but loyalty]
     #[arg(long, env, value_enum, value_delimiter = ',', value_name = "ROLES")]
@@ -120,8 +120,8 @@ pub struct DemoConfig {
     /// Where to run instead of on a temporary SQLite file
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
-    /// What messages travel through
-    #[arg(long, env, value_enum, default_value_t = QueueKind::Database)]
+    /// What messages travel through: `database` (a durable queue in it), `memory`, or the URL of a broker: nats://, redis://
+    #[arg(long, env, hide_env_values = true, value_name = "QUEUE", default_value = "database", value_parser = QueueKind::parse)]
     pub queue: QueueKind,
     /// How many orders to place
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -19,7 +19,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let mut signals = signals::listen()?;
     let listener = bind(config.bind).await?;
     let database = Database::open(config.database_url()).await?;
-    let queue = Queue::new(config.queue, &database)?;
+    let queue = Queue::new(&config.queue, &database).await?;
     let service = Service::start(Setup {
         database,
         listener,

@@ -88,8 +88,8 @@ impl Database {
         fn of<DB: OutboxDatabase>(pool: Pool<DB>, queue: &Queue) -> Maintenance {
             match queue {
                 Queue::Database(queue) => Maintenance::with_queue(pool, queue.clone(), RETENTION),
-                // What is in memory is let go when it was handled.
-                Queue::Memory(_) => Maintenance::new(pool, RETENTION),
+                // What is in memory is let go when it was handled; a broker has a retention of its own.
+                Queue::Memory(_) | Queue::Broker(_) => Maintenance::new(pool, RETENTION),
             }
         }
         match self.clone() {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::shop::{Door, Shop};
 use super::{PAY_WITHIN, TRANSIT};
+use crate::messaging::queue::QueueKind;
 
 /// How long a process may take until it takes requests.
 const START: Duration = Duration::from_secs(30);
@@ -51,6 +52,7 @@ const NOT_THEIRS: [&str; 8] = [
 pub(super) struct Fleet {
     program: PathBuf,
     url: String,
+    queue: QueueKind,
     logs: PathBuf,
     pub(super) workers: Vec<Worker>,
 }
@@ -74,7 +76,7 @@ impl Fleet {
     ///
     /// # Errors
     /// One of them does not start.
-    pub(super) async fn start(url: &str, logs: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(url: &str, queue: &QueueKind, logs: &Path) -> anyhow::Result<Self> {
         let worker = |(name, role)| Worker {
             name,
             role,
@@ -84,6 +86,7 @@ impl Fleet {
         let mut fleet = Self {
             program: std::env::current_exe().context("looking for this program")?,
             url: url.to_owned(),
+            queue: queue.clone(),
             logs: logs.to_owned(),
             workers: WORKERS.map(worker).into(),
         };
@@ -119,7 +122,7 @@ impl Fleet {
             .context("opening a log")?;
         let mut command = Command::new(&self.program);
         command
-            .args(["serve", "--role", worker.role, "--queue", "database"])
+            .args(["serve", "--role", worker.role])
             .args(["--bind", "127.0.0.1:0", "--playground", "true"])
             .args(["--pay-within", &seconds(PAY_WITHIN)])
             .args(["--transit", &seconds(TRANSIT)])
@@ -127,8 +130,10 @@ impl Fleet {
         for variable in NOT_THEIRS {
             command.env_remove(variable);
         }
-        // Not as an argument: everybody on the machine can read those.
-        command.env("DATABASE_URL", &self.url);
+        // Not as arguments: everybody on the machine can read those.
+        command
+            .env("DATABASE_URL", &self.url)
+            .env("QUEUE", self.queue.argument());
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

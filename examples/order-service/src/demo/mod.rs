@@ -50,10 +50,13 @@ const TRANSIT: Duration = Duration::from_millis(200);
 /// # Errors
 /// It could not be run; or something was lost, applied twice, unbalanced or not at rest in time. Then its data stays
 /// where it is, to be looked at.
-pub async fn run(config: DemoConfig) -> anyhow::Result<()> {
+pub async fn run(mut config: DemoConfig) -> anyhow::Result<()> {
     if config.faults && config.queue == QueueKind::Memory {
-        bail!("a queue in memory reaches no other process: --faults needs --queue database");
+        bail!("a queue in memory reaches no other process: --faults needs --queue database, or a broker");
     }
+    // What others have in a broker is none of it.
+    let own = format!("order-service-demo-{}", uuid::Uuid::new_v4().simple());
+    config.queue = config.queue.under(&own);
     let mut signals = signals::listen()?;
     let ground = Ground::prepare(config.database_url()).await?;
     let logs = TempDir::with_prefix("order-service-demo-logs-").context("making a temporary folder")?;
@@ -105,7 +108,7 @@ async fn play(config: &DemoConfig, ground: &Ground, logs: &TempDir) -> anyhow::R
     let audit = Audit::of(&database).await?;
     database.close().await;
     Ok(Outcome {
-        queue: config.queue,
+        queue: config.queue.clone(),
         seed: config.seed,
         audit,
         played,
@@ -116,7 +119,7 @@ async fn play_in_one_process(config: &DemoConfig, ground: &Ground) -> anyhow::Re
     let database = Database::open(ground.url()).await?;
     let service = Service::start(Setup {
         listener: TcpListener::bind("127.0.0.1:0").await?,
-        queue: Queue::new(config.queue, &database)?,
+        queue: Queue::new(&config.queue, &database).await?,
         database: database.clone(),
         roles: default_roles()
             .into_iter()
@@ -145,7 +148,7 @@ async fn play_in_one_process(config: &DemoConfig, ground: &Ground) -> anyhow::Re
 async fn play_with_faults(config: &DemoConfig, ground: &Ground, logs: &TempDir) -> anyhow::Result<Played> {
     // Before the processes, so that its tables are there.
     let database = Database::open(ground.url()).await?;
-    let fleet = Fleet::start(ground.url(), logs.path()).await?;
+    let fleet = Fleet::start(ground.url(), &config.queue, logs.path()).await?;
     let (shop, warehouse) = (fleet.shop(), fleet.warehouse());
     let plan = Plan::new(config.seed, config.orders);
     let client = warehouse.client().context("inventory takes no requests")?;

@@ -72,7 +72,7 @@ impl Outcome {
             lost: self.lost(),
             duplicates_effective: self.duplicates_effective(),
             seconds: (self.played.seconds * 1000.0).round() / 1000.0,
-            queue: self.queue,
+            queue: self.queue.clone(),
             cancelled: audit.cancelled,
             captured: audit.captured,
             refunded: audit.refunded,

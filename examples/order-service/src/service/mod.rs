@@ -102,7 +102,7 @@ impl Service {
         // Groups before relay: what comes in the meantime stays in the outbox.
         if !roles.contains(&Role::Loyalty) {
             for topic in OPTIONAL_TOPICS {
-                queue.expect_no_group(topic)?;
+                queue.expect_no_group(topic, Role::Loyalty.group()).await?;
             }
         }
         let groups: Vec<_> = roles.iter().map(|role| role.group()).collect();

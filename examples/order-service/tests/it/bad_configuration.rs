@@ -84,7 +84,10 @@ fn a_queue_that_there_is_not() {
             command
         });
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
-        assert_says(&stderr, &["'kafka'", "--queue <QUEUE>", "database, memory"]);
+        assert_says(
+            &stderr,
+            &["'kafka'", "--queue <QUEUE>", "database, memory or the URL"],
+        );
     };
     for command in ["serve", "demo"] {
         said(Binary::command(&[command, "--queue", "kafka"]));

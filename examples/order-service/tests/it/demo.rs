@@ -30,7 +30,7 @@ async fn nothing_is_lost_when_processes_are_killed(place: Place) {
 }
 
 /// Plays it with few orders, and looks at what has to be so however they race.
-fn play(place: &Place, arguments: &[&str]) -> Value {
+pub(crate) fn play(place: &Place, arguments: &[&str]) -> Value {
     let mut command = Binary::command(&["demo", "--orders", "40", "--seed", "7", "--json"]);
     command.args(arguments);
     if place.is_server() {

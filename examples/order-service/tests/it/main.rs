@@ -6,6 +6,7 @@ mod support;
 mod answers;
 mod audit;
 mod bad_configuration;
+mod brokers;
 mod browser;
 mod crashes;
 mod demo;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use outbox_test_harness::postgres::without_password;
 
 /// Measures the outbox against floors that are written by hand and run in turn with it.
@@ -83,6 +83,8 @@ pub(crate) enum Scenario {
     Queue(QueueArgs),
     /// Messages that take effect once, against the same transactions written by hand; one by one, and in batches
     Consume(ConsumeArgs),
+    /// The relay's delivery to a message broker, against the broker's own client
+    Broker(BrokerArgs),
     /// Duplicates told by the done mark in Redis, against a bare GET; with no database, whatever --database says
     Dedupe,
     /// A relay in a process of its own; started by scenarios
@@ -91,6 +93,39 @@ pub(crate) enum Scenario {
     /// A member of a consumer group in a process of its own; started by scenarios
     #[command(hide = true)]
     QueueWorker(QueueWorkerArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BrokerArgs {
+    /// Which one; a private server of it is started
+    #[arg(value_enum)]
+    pub(crate) name: BrokerName,
+    /// Settings of its URL for our side, as in `duplicate_window=0s&queues=4`
+    #[arg(long, value_name = "SETTINGS")]
+    pub(crate) with: Option<String>,
+    /// Messages of a turn. Default: 50,000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: Option<u64>,
+}
+
+/// A message broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BrokerName {
+    Kafka,
+    Nats,
+    Rabbitmq,
+    Redis,
+}
+
+impl BrokerName {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Nats => "nats",
+            Self::Rabbitmq => "rabbitmq",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]

@@ -107,6 +107,7 @@ async fn measure(cli: &Cli, server: &mut Server) -> Result<Report> {
         Scenario::Scale(args) => scenarios::scale::run(common, args, server).await,
         Scenario::Queue(args) => scenarios::queue::run(common, args, server).await,
         Scenario::Consume(args) => scenarios::consume::run(common, args, server).await,
+        Scenario::Broker(args) => scenarios::broker::run(common, args, server).await,
         Scenario::Dedupe => bail!("it has no database"),
         Scenario::RelayWorker(_) | Scenario::QueueWorker(_) => bail!("a worker measures nothing"),
     }

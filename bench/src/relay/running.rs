@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use outbox_core::Wake;
 use outbox_core::relay::{Relay, RelayConfig, RelayStats, Stopped};
+use outbox_core::{Publisher, Wake};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -43,10 +43,24 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(database: &Database, setup: Setup) -> Result<Self> {
+        Self::begin(database, setup.sink, setup.config, setup.wake).await
+    }
+
+    /// One that delivers to something else, all defaults.
+    pub(crate) async fn start_to(database: &Database, publisher: Arc<dyn Publisher>) -> Result<Self> {
+        Self::begin(database, publisher, RelayConfig::default(), None).await
+    }
+
+    async fn begin(
+        database: &Database,
+        publisher: impl Publisher,
+        config: RelayConfig,
+        wake: Option<Wake>,
+    ) -> Result<Self> {
         let meter = Meter::new();
         let store = MeteredStore::new(relay_store(database).await?, meter.clone());
-        let mut relay = Relay::new(store, setup.sink, setup.config)?;
-        if let Some(wake) = setup.wake {
+        let mut relay = Relay::new(store, publisher, config)?;
+        if let Some(wake) = wake {
             relay = relay.with_wake(wake);
         }
         let stop = CancellationToken::new();

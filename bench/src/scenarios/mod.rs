@@ -1,6 +1,7 @@
 //! One file per scenario; each says how it measures and why that is fair.
 
 pub(crate) mod bloat;
+pub(crate) mod broker;
 pub(crate) mod consume;
 pub(crate) mod dedupe;
 mod deliveries;

@@ -11,6 +11,8 @@
 //! pages of `docs/`.
 
 mod broker;
+#[cfg(feature = "engine")]
+mod common;
 mod dead_letters;
 mod error;
 #[cfg(feature = "engine")]

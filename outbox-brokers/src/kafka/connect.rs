@@ -8,13 +8,16 @@ use super::client::{Complaint, with};
 use super::producer::Sender;
 use super::topics::{Known, server};
 use super::{Kafka, names};
+use crate::common::{Bounds, Common};
 use crate::error::BrokerError;
 use crate::mapping::Mapping;
-use crate::names::check_prefix;
 use crate::url::BrokerUrl;
 
-/// Most queues of a topic.
-const QUEUES_MAX: u32 = 10_000;
+/// Without a prefix topics are called there as they are here.
+const BOUNDS: Bounds = Bounds {
+    prefix: 0..=names::PREFIX_MAX,
+    queues: 10_000,
+};
 /// The default port.
 const PORT: &str = "9092";
 
@@ -35,23 +38,16 @@ pub(super) struct Settings {
     pub(super) complaint: Complaint,
 }
 
-/// The names of the settings that a URL can have.
+/// The names of the settings that a URL can have besides those that every engine has.
 const SETTINGS: &[&str] = &[
-    "prefix",
-    "queues",
-    "timeout",
     "session",
     "drain",
     "create",
-    "cloudevents",
     "replication",
     "min_in_sync",
     "compression",
     "sasl",
     "tls",
-    "ca",
-    "cert",
-    "key",
     "and properties of librdkafka, which have a dot",
 ];
 
@@ -121,16 +117,10 @@ pub struct KafkaBuilder {
     user: Option<(String, String)>,
     sasl: Sasl,
     tls: bool,
-    ca: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    certificate_key: Option<PathBuf>,
-    cloudevents: Option<String>,
-    prefix: String,
-    queues: u32,
+    common: Common,
     replication: u32,
     min_in_sync: u32,
     create: bool,
-    timeout: Duration,
     session: Duration,
     drain: Duration,
     properties: Vec<(String, String)>,
@@ -143,16 +133,10 @@ impl KafkaBuilder {
             user: None,
             sasl: Sasl::default(),
             tls: false,
-            ca: None,
-            certificate: None,
-            certificate_key: None,
-            cloudevents: None,
-            prefix: String::new(),
-            queues: 8,
+            common: Common::new(""),
             replication: 1,
             min_in_sync: 1,
             create: true,
-            timeout: Duration::from_secs(5),
             session: Duration::from_secs(10),
             drain: Duration::from_secs(30),
             properties: Vec::new(),
@@ -167,14 +151,13 @@ impl KafkaBuilder {
             builder = builder.user(user, url.password().unwrap_or_default());
         }
         for setting in url.settings() {
+            if builder.common.take(setting)? {
+                continue;
+            }
             builder = match &*setting.name {
-                "prefix" => builder.prefix(&setting.value),
-                "queues" => builder.queues_per_topic(setting.number()?),
-                "timeout" => builder.timeout(setting.duration()?),
                 "session" => builder.session(setting.duration()?),
                 "drain" => builder.drain(setting.duration()?),
                 "create" => builder.create_topics(setting.yes()?),
-                "cloudevents" => builder.cloudevents(&setting.value),
                 "replication" => builder.replication(setting.number()?),
                 "min_in_sync" => builder.min_in_sync(setting.number()?),
                 "compression" => builder.compression(&setting.value),
@@ -191,19 +174,8 @@ impl KafkaBuilder {
                     tls: setting.yes()?,
                     ..builder
                 },
-                "ca" => builder.root_certificates(setting.file()),
-                "cert" => Self {
-                    certificate: Some(setting.file()),
-                    tls: true,
-                    ..builder
-                },
-                "key" => Self {
-                    certificate_key: Some(setting.file()),
-                    tls: true,
-                    ..builder
-                },
                 name if name.contains('.') => builder.property(name, &setting.value),
-                _ => return Err(setting.unknown(SETTINGS)),
+                _ => return Err(Common::unknown(setting, SETTINGS)),
             };
         }
         Ok(builder)
@@ -211,14 +183,14 @@ impl KafkaBuilder {
 
     /// The first words of all topics and groups. Default: none, so that a topic is called there as it is here.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
+        self.common.prefix = prefix.into();
         self
     }
 
     /// How many queues (partitions) a topic gets that is made, 1 to 10,000. Default: 8. Topics that are there keep theirs. A group that
     /// keeps its order handles at most so many messages of a topic at once.
     pub fn queues_per_topic(mut self, queues: u32) -> Self {
-        self.queues = queues;
+        self.common.queues = queues;
         self
     }
 
@@ -244,7 +216,7 @@ impl KafkaBuilder {
 
     /// How long the servers may take to answer. Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.common.timeout = timeout;
         self
     }
 
@@ -265,7 +237,7 @@ impl KafkaBuilder {
     /// Messages are CloudEvents 1.0 in binary mode, from this source (a URI or a path, such as `/orders`): their attributes are
     /// headers `ce_…`. Default: headers of our own. Both are understood, whichever is written.
     pub fn cloudevents(mut self, source: impl Into<String>) -> Self {
-        self.cloudevents = Some(source.into());
+        self.common.cloudevents = Some(source.into());
         self
     }
 
@@ -289,17 +261,15 @@ impl KafkaBuilder {
     /// TLS, with these roots in PEM instead of those of the system. Needs OpenSSL in librdkafka: have
     /// `rdkafka` with its feature `ssl` or `ssl-vendored` among your program's dependencies.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca = Some(path.into());
-        self.tls = true;
+        self.common.tls.roots = Some(path.into());
         self
     }
 
     /// A certificate and its key in PEM, for servers that ask for one. Needs OpenSSL in librdkafka: have
     /// `rdkafka` with its feature `ssl` or `ssl-vendored` among your program's dependencies.
     pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.certificate = Some(certificate.into());
-        self.certificate_key = Some(key.into());
-        self.tls = true;
+        self.common.tls.certificate = Some(certificate.into());
+        self.common.tls.key = Some(key.into());
         self
     }
 
@@ -318,19 +288,15 @@ impl KafkaBuilder {
         self.check()?;
         let client = self.client();
         let settings = Arc::new(Settings {
-            prefix: self.prefix,
-            queues: self.queues,
+            mapping: self.common.mapping("ce_", false),
+            prefix: self.common.prefix,
+            queues: self.common.queues,
             replication: i32::try_from(self.replication).unwrap_or(i32::MAX),
             min_in_sync: self.min_in_sync,
             create: self.create,
-            timeout: self.timeout,
+            timeout: self.common.timeout,
             session: self.session,
             drain: self.drain,
-            mapping: Mapping {
-                cloudevents: self.cloudevents.map(Into::into),
-                attribute: "ce_",
-                encoded: false,
-            },
             client,
             known: Known::default(),
             complaint: Complaint::default(),
@@ -350,7 +316,7 @@ impl KafkaBuilder {
             client.set(name, value);
         }
         let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let protocol = match (self.tls, &self.user) {
+        let protocol = match (self.has_tls(), &self.user) {
             (false, None) => "plaintext",
             (false, Some(_)) => "sasl_plaintext",
             (true, None) => "ssl",
@@ -370,38 +336,26 @@ impl KafkaBuilder {
             properties.push(("sasl.password", password.clone()));
         }
         let files = [
-            ("ssl.ca.location", file(&self.ca)),
-            ("ssl.certificate.location", file(&self.certificate)),
-            ("ssl.key.location", file(&self.certificate_key)),
+            ("ssl.ca.location", file(&self.common.tls.roots)),
+            ("ssl.certificate.location", file(&self.common.tls.certificate)),
+            ("ssl.key.location", file(&self.common.tls.key)),
         ];
         properties.extend(files.into_iter().filter_map(|(name, file)| Some((name, file?))));
         with(&client, &properties)
     }
 
+    /// Files for it ask for it, too.
+    fn has_tls(&self) -> bool {
+        self.tls || self.common.tls.are_set()
+    }
+
     fn check(&self) -> Result<(), BrokerError> {
-        if !self.prefix.is_empty() {
-            check_prefix(&self.prefix, names::PREFIX_MAX)?;
-        }
-        if !(1..=QUEUES_MAX).contains(&self.queues) {
-            return Err(BrokerError::setting(
-                "queues_per_topic",
-                self.queues,
-                "it is 1 to 10,000",
-            ));
-        }
+        self.common.check(&BOUNDS)?;
         if self.replication == 0 || self.min_in_sync == 0 || self.min_in_sync > self.replication {
             let reason = "it is 1 to the number of replicas, of which there is at least one";
             return Err(BrokerError::setting("min_in_sync", self.min_in_sync, reason));
         }
-        if self.certificate.is_some() != self.certificate_key.is_some() {
-            let reason = "a certificate and its key go together (`cert` and `key`)";
-            return Err(BrokerError::setting(
-                "the client's certificate",
-                "one of them",
-                reason,
-            ));
-        }
-        for (setting, duration) in [("timeout", self.timeout), ("session", self.session)] {
+        for (setting, duration) in [("timeout", self.common.timeout), ("session", self.session)] {
             if duration < Duration::from_millis(100) || duration > Duration::from_secs(3_600) {
                 let value = format!("{duration:?}");
                 return Err(BrokerError::setting(setting, value, "it is 100 ms to an hour"));
@@ -414,7 +368,7 @@ impl KafkaBuilder {
                 "it is at most an hour",
             ));
         }
-        let secured = self.tls || (self.user.is_some() && self.sasl != Sasl::Plain);
+        let secured = self.has_tls() || (self.user.is_some() && self.sasl != Sasl::Plain);
         if secured && !knows_ssl() {
             let reason = "librdkafka was built without it: have `rdkafka` with its feature `ssl` or `ssl-vendored` among your \
                           program's dependencies";

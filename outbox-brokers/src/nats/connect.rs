@@ -9,15 +9,18 @@ use tokio::sync::watch;
 
 use super::stream::{self, StreamOptions};
 use super::{Nats, names};
+use crate::common::{Bounds, Common};
 use crate::error::BrokerError;
 use crate::mapping::Mapping;
-use crate::names::check_prefix;
 use crate::url::BrokerUrl;
 
-/// Most queues of a topic: each is a consumer of each group on the server.
-const QUEUES_MAX: u32 = 1_024;
 /// Most characters of a prefix.
 const PREFIX_MAX: usize = 100;
+/// Each queue is a consumer of each group on the server.
+const BOUNDS: Bounds = Bounds {
+    prefix: 1..=PREFIX_MAX,
+    queues: 1_024,
+};
 
 /// What publishers and subscribers are told.
 #[derive(Debug)]
@@ -34,23 +37,16 @@ pub(super) struct Settings {
     pub(super) connected: watch::Receiver<u64>,
 }
 
-/// The names of the settings that a URL can have.
+/// The names of the settings that a URL can have besides those that every engine has.
 const SETTINGS: &[&str] = &[
-    "prefix",
-    "queues",
-    "timeout",
     "lease",
     "create",
-    "cloudevents",
     "stream",
     "replicas",
     "max_age",
     "max_bytes",
     "duplicate_window",
     "credentials",
-    "ca",
-    "cert",
-    "key",
 ];
 
 /// Sets a [`Nats`] up.
@@ -60,14 +56,9 @@ pub struct NatsBuilder {
     servers: Vec<String>,
     options: ConnectOptions,
     credentials: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    certificate_key: Option<PathBuf>,
-    cloudevents: Option<String>,
-    prefix: String,
+    common: Common,
     stream: StreamOptions,
     create: bool,
-    queues: u32,
-    timeout: Duration,
     lease: Duration,
 }
 
@@ -77,14 +68,9 @@ impl NatsBuilder {
             servers,
             options: options.name("outbox"),
             credentials: None,
-            certificate: None,
-            certificate_key: None,
-            cloudevents: None,
-            prefix: "outbox".to_owned(),
+            common: Common::new("outbox"),
             stream: StreamOptions::new(),
             create: true,
-            queues: 8,
-            timeout: Duration::from_secs(5),
             lease: Duration::from_secs(30),
         }
     }
@@ -107,30 +93,20 @@ impl NatsBuilder {
         };
         let mut builder = Self::new(servers, options);
         for setting in url.settings() {
+            if builder.common.take(setting)? {
+                continue;
+            }
             let stream = builder.stream.clone();
             builder = match &*setting.name {
-                "prefix" => builder.prefix(&setting.value),
-                "queues" => builder.queues_per_topic(setting.number()?),
-                "timeout" => builder.timeout(setting.duration()?),
                 "lease" => builder.lease(setting.duration()?),
                 "create" => builder.create_stream(setting.yes()?),
-                "cloudevents" => builder.cloudevents(&setting.value),
                 "stream" => builder.stream(stream.name(&setting.value)),
                 "replicas" => builder.stream(stream.replicas(setting.number()?)),
                 "max_age" => builder.stream(stream.max_age(setting.duration()?)),
                 "max_bytes" => builder.stream(stream.max_bytes(setting.number()?)),
                 "duplicate_window" => builder.stream(stream.duplicate_window(setting.duration()?)),
                 "credentials" => builder.credentials_file(setting.file()),
-                "ca" => builder.root_certificates(setting.file()),
-                "cert" => Self {
-                    certificate: Some(setting.file()),
-                    ..builder
-                },
-                "key" => Self {
-                    certificate_key: Some(setting.file()),
-                    ..builder
-                },
-                _ => return Err(setting.unknown(SETTINGS)),
+                _ => return Err(Common::unknown(setting, SETTINGS)),
             };
         }
         Ok(builder)
@@ -138,7 +114,7 @@ impl NatsBuilder {
 
     /// The first words of all subjects. Default: `outbox`. Dead letters are under this and `-dead`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
+        self.common.prefix = prefix.into();
         self
     }
 
@@ -158,13 +134,13 @@ impl NatsBuilder {
     /// How many queues a topic has, 1 to 1,024. Default: 8. All programs need the same number, and one that changes moves keys: do
     /// it while the stream is empty.
     pub fn queues_per_topic(mut self, queues: u32) -> Self {
-        self.queues = queues;
+        self.common.queues = queues;
         self
     }
 
     /// How long the server may take to answer. Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.common.timeout = timeout;
         self
     }
 
@@ -184,7 +160,7 @@ impl NatsBuilder {
     /// Messages are CloudEvents 1.0 in binary mode, from this source (a URI or a path, such as `/orders`): their attributes are
     /// headers `ce-…`. Default: headers of our own. Both are understood, whichever is written.
     pub fn cloudevents(mut self, source: impl Into<String>) -> Self {
-        self.cloudevents = Some(source.into());
+        self.common.cloudevents = Some(source.into());
         self
     }
 
@@ -196,14 +172,14 @@ impl NatsBuilder {
 
     /// TLS even where the URL says `nats://`, with these roots in PEM beside those of the system.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
-        self.options = self.options.require_tls(true).add_root_certificates(path.into());
+        self.common.tls.roots = Some(path.into());
         self
     }
 
     /// A certificate and its key in PEM, for servers that ask for one.
     pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.certificate = Some(certificate.into());
-        self.certificate_key = Some(key.into());
+        self.common.tls.certificate = Some(certificate.into());
+        self.common.tls.key = Some(key.into());
         self
     }
 
@@ -216,7 +192,7 @@ impl NatsBuilder {
         let (generation, mut connected) = watch::channel(0);
         let mut options = self
             .options
-            .connection_timeout(self.timeout)
+            .connection_timeout(self.common.timeout)
             .event_callback(move |event| {
                 match event {
                     Event::Connected => generation.send_modify(|times| *times += 1),
@@ -230,33 +206,33 @@ impl NatsBuilder {
                 .await
                 .map_err(BrokerError::server("reading the credentials"))?;
         }
-        if let (Some(certificate), Some(key)) = (self.certificate, self.certificate_key) {
-            options = options.add_client_certificate(certificate, key);
+        let common = self.common;
+        if let Some(roots) = &common.tls.roots {
+            options = options.require_tls(true).add_root_certificates(roots.clone());
+        }
+        if let (Some(certificate), Some(key)) = (&common.tls.certificate, &common.tls.key) {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
         }
         let client = options
             .connect(self.servers)
             .await
             .map_err(BrokerError::server("connecting"))?;
         // Whoever sees it change later has lost a connection.
-        let _ = tokio::time::timeout(self.timeout, connected.wait_for(|times| *times > 0)).await;
+        let _ = tokio::time::timeout(common.timeout, connected.wait_for(|times| *times > 0)).await;
         let context = ContextBuilder::new()
-            .timeout(self.timeout)
-            .ack_timeout(self.timeout)
+            .timeout(common.timeout)
+            .ack_timeout(common.timeout)
             .build(client);
-        let (stream, options) = (self.stream.name_under(&self.prefix), self.stream);
+        let (stream, options) = (self.stream.name_under(&common.prefix), self.stream);
         let settings = Settings {
-            dead_prefix: format!("{}-dead", self.prefix),
+            mapping: common.mapping("ce-", true),
+            dead_prefix: format!("{}-dead", common.prefix),
             dead_stream: format!("{stream}_DEAD"),
-            prefix: self.prefix,
+            prefix: common.prefix,
             stream,
-            queues: self.queues,
-            timeout: self.timeout,
+            queues: common.queues,
+            timeout: common.timeout,
             lease: self.lease,
-            mapping: Mapping {
-                cloudevents: self.cloudevents.map(Into::into),
-                attribute: "ce-",
-                encoded: true,
-            },
             connected,
         };
         stream::ensure(
@@ -277,30 +253,8 @@ impl NatsBuilder {
     }
 
     fn check(&self) -> Result<(), BrokerError> {
-        check_prefix(&self.prefix, PREFIX_MAX)?;
+        self.common.check(&BOUNDS)?;
         self.stream.check()?;
-        if !(1..=QUEUES_MAX).contains(&self.queues) {
-            return Err(BrokerError::setting(
-                "queues_per_topic",
-                self.queues,
-                "it is 1 to 1,024",
-            ));
-        }
-        if self.certificate.is_some() != self.certificate_key.is_some() {
-            let reason = "a certificate and its key go together (`cert` and `key`)";
-            return Err(BrokerError::setting(
-                "the client's certificate",
-                "one of them",
-                reason,
-            ));
-        }
-        if self.timeout.is_zero() {
-            return Err(BrokerError::setting(
-                "timeout",
-                "0",
-                "nothing would be waited for",
-            ));
-        }
         if self.lease < Duration::from_millis(100) {
             let reason = "it is at least 100 ms: the server looks at it that often";
             return Err(BrokerError::setting("lease", format!("{:?}", self.lease), reason));

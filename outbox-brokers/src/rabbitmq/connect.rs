@@ -9,15 +9,16 @@ use super::RabbitMq;
 use super::confirm::Confirmer;
 use super::link::Link;
 use super::properties::ATTRIBUTE;
+use crate::common::{Bounds, Common};
 use crate::error::BrokerError;
 use crate::mapping::Mapping;
-use crate::names::check_prefix;
 use crate::url::BrokerUrl;
 
-/// Most queues of a topic: each is a quorum queue of each group on the server.
-const QUEUES_MAX: u32 = 1_024;
-/// Most characters of a prefix.
-const PREFIX_MAX: usize = 100;
+/// Each queue is a quorum queue of each group on the server.
+const BOUNDS: Bounds = Bounds {
+    prefix: 1..=100,
+    queues: 1_024,
+};
 /// The user and the password that every server has at first, for connections from its own machine.
 const GUEST: &str = "guest";
 /// The virtual host that every server has at first.
@@ -61,20 +62,13 @@ impl Settings {
     }
 }
 
-/// The names of the settings that a URL can have.
+/// The names of the settings that a URL can have besides those that every engine has.
 const SETTINGS: &[&str] = &[
-    "prefix",
-    "queues",
-    "timeout",
     "heartbeat",
     "create",
-    "cloudevents",
     "max_message_bytes",
     "max_queue_bytes",
     "replicas",
-    "ca",
-    "cert",
-    "key",
 ];
 
 /// Sets a [`RabbitMq`] up.
@@ -86,14 +80,8 @@ pub struct RabbitMqBuilder {
     user: String,
     password: String,
     vhost: String,
-    roots: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    certificate_key: Option<PathBuf>,
-    cloudevents: Option<String>,
+    common: Common,
     heartbeat: Duration,
-    timeout: Duration,
-    prefix: String,
-    queues: u32,
     declare: bool,
     max_message_bytes: usize,
     max_queue_bytes: Option<u64>,
@@ -115,40 +103,24 @@ impl RabbitMqBuilder {
             user: url.user().unwrap_or(GUEST).to_owned(),
             password: url.password().unwrap_or(GUEST).to_owned(),
             vhost: vhost.to_owned(),
-            roots: None,
-            certificate: None,
-            certificate_key: None,
-            cloudevents: None,
+            common: Common::new("outbox"),
             heartbeat: Duration::from_secs(10),
-            timeout: Duration::from_secs(5),
-            prefix: "outbox".to_owned(),
-            queues: 8,
             declare: true,
             max_message_bytes: MESSAGE_BYTES,
             max_queue_bytes: None,
             replicas: None,
         };
         for setting in url.settings() {
+            if builder.common.take(setting)? {
+                continue;
+            }
             builder = match &*setting.name {
-                "prefix" => builder.prefix(&setting.value),
-                "queues" => builder.queues_per_topic(setting.number()?),
-                "timeout" => builder.timeout(setting.duration()?),
                 "heartbeat" => builder.heartbeat(setting.duration()?),
                 "create" => builder.declare(setting.yes()?),
-                "cloudevents" => builder.cloudevents(&setting.value),
                 "max_message_bytes" => builder.max_message_bytes(setting.number()?),
                 "max_queue_bytes" => builder.max_queue_bytes(setting.number()?),
                 "replicas" => builder.replicas(setting.number()?),
-                "ca" => builder.root_certificates(setting.file()),
-                "cert" => Self {
-                    certificate: Some(setting.file()),
-                    ..builder
-                },
-                "key" => Self {
-                    certificate_key: Some(setting.file()),
-                    ..builder
-                },
-                _ => return Err(setting.unknown(SETTINGS)),
+                _ => return Err(Common::unknown(setting, SETTINGS)),
             };
         }
         Ok(builder)
@@ -157,20 +129,20 @@ impl RabbitMqBuilder {
     /// The first words of the names of all exchanges and queues. Default: `outbox`. Two that share a server need different ones,
     /// neither of them the beginning of the other.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
+        self.common.prefix = prefix.into();
         self
     }
 
     /// How many queues a topic has, 1 to 1,024. Default: 8. All programs need the same number, and one that changes moves keys: do
     /// it while the queues are empty.
     pub fn queues_per_topic(mut self, queues: u32) -> Self {
-        self.queues = queues;
+        self.common.queues = queues;
         self
     }
 
     /// How long the server may take to answer. Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.common.timeout = timeout;
         self
     }
 
@@ -191,7 +163,7 @@ impl RabbitMqBuilder {
     /// Messages are CloudEvents 1.0 in binary mode, from this source (a URI or a path, such as `/orders`): their attributes are
     /// headers `cloudEvents:…`. Default: headers of our own. Both are understood, whichever is written.
     pub fn cloudevents(mut self, source: impl Into<String>) -> Self {
-        self.cloudevents = Some(source.into());
+        self.common.cloudevents = Some(source.into());
         self
     }
 
@@ -218,14 +190,14 @@ impl RabbitMqBuilder {
 
     /// These roots in PEM beside those of the system, for `amqps://`.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
-        self.roots = Some(path.into());
+        self.common.tls.roots = Some(path.into());
         self
     }
 
     /// A certificate and its key in PEM, for servers that ask for one.
     pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.certificate = Some(certificate.into());
-        self.certificate_key = Some(key.into());
+        self.common.tls.certificate = Some(certificate.into());
+        self.common.tls.key = Some(key.into());
         self
     }
 
@@ -235,14 +207,15 @@ impl RabbitMqBuilder {
     /// A setting can't be, a file can't be read, or the server can't be reached or refuses.
     pub async fn connect(self) -> Result<RabbitMq, BrokerError> {
         let heartbeat = self.check()?;
-        let roots = match &self.roots {
+        let tls = &self.common.tls;
+        let roots = match &tls.roots {
             Some(path) => {
                 let roots = tokio::fs::read_to_string(path).await;
                 Some(roots.map_err(BrokerError::server("reading the root certificates"))?)
             }
             None => None,
         };
-        let identity = match (&self.certificate, &self.certificate_key) {
+        let identity = match (&tls.certificate, &tls.key) {
             (Some(certificate), Some(key)) => {
                 let read = async |path: &PathBuf| tokio::fs::read(path).await;
                 let pair = tokio::try_join!(read(certificate), read(key));
@@ -259,18 +232,14 @@ impl RabbitMqBuilder {
             roots,
             identity,
             heartbeat,
-            timeout: self.timeout,
-            prefix: self.prefix,
-            queues: self.queues,
+            mapping: self.common.mapping(ATTRIBUTE, false),
+            timeout: self.common.timeout,
+            prefix: self.common.prefix,
+            queues: self.common.queues,
             declare: self.declare,
             max_message_bytes: self.max_message_bytes,
             max_queue_bytes: self.max_queue_bytes,
             replicas: self.replicas,
-            mapping: Mapping {
-                cloudevents: self.cloudevents.map(Into::into),
-                attribute: ATTRIBUTE,
-                encoded: false,
-            },
         });
         // Apart, because a server that is short of memory stops to read from whoever publishes, acks and all.
         let publishing = Link::new(Arc::clone(&settings), "publishing");
@@ -285,35 +254,13 @@ impl RabbitMqBuilder {
 
     /// Seconds of the heartbeat.
     fn check(&self) -> Result<u16, BrokerError> {
-        check_prefix(&self.prefix, PREFIX_MAX)?;
-        if !(1..=QUEUES_MAX).contains(&self.queues) {
-            return Err(BrokerError::setting(
-                "queues_per_topic",
-                self.queues,
-                "it is 1 to 1,024",
-            ));
-        }
+        self.common.check(&BOUNDS)?;
         if self.replicas == Some(0) {
             return Err(BrokerError::setting("replicas", 0, "it is at least 1"));
         }
-        if self.certificate.is_some() != self.certificate_key.is_some() {
-            let reason = "a certificate and its key go together (`cert` and `key`)";
-            return Err(BrokerError::setting(
-                "the client's certificate",
-                "one of them",
-                reason,
-            ));
-        }
-        if !self.tls && (self.roots.is_some() || self.certificate.is_some()) {
+        if !self.tls && self.common.tls.are_set() {
             let reason = "without TLS it would not be used: the URL begins with `amqps://`";
             return Err(BrokerError::setting("a certificate", "set", reason));
-        }
-        if self.timeout.is_zero() {
-            return Err(BrokerError::setting(
-                "timeout",
-                "0",
-                "nothing would be waited for",
-            ));
         }
         match u16::try_from(self.heartbeat.as_secs()) {
             Ok(seconds) if seconds > 0 && self.heartbeat.subsec_nanos() == 0 => Ok(seconds),
@@ -335,8 +282,7 @@ impl fmt::Debug for RabbitMqBuilder {
         f.debug_struct("RabbitMqBuilder")
             .field("hosts", &self.hosts)
             .field("vhost", &self.vhost)
-            .field("prefix", &self.prefix)
-            .field("queues", &self.queues)
+            .field("common", &self.common)
             .finish_non_exhaustive()
     }
 }

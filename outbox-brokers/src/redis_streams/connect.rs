@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,15 +7,18 @@ use redis::{Client, IntoConnectionInfo as _, RedisError};
 
 use super::RedisStreams;
 use super::link::Link;
+use crate::common::{Bounds, Common};
 use crate::error::BrokerError;
 use crate::mapping::Mapping;
-use crate::names::check_prefix;
 use crate::url::BrokerUrl;
 
-/// Most queues of a topic: each is a stream.
-const QUEUES_MAX: u32 = 1_024;
 /// Most characters of a prefix.
 const PREFIX_MAX: usize = 100;
+/// Each queue is a stream.
+const BOUNDS: Bounds = Bounds {
+    prefix: 1..=PREFIX_MAX,
+    queues: 1_024,
+};
 /// The port where the URL names none.
 const PORT: u16 = 6_379;
 /// The largest value that a server takes unless it is told otherwise (`proto-max-bulk-len`).
@@ -35,80 +39,54 @@ pub(super) struct Settings {
     pub(super) mapping: Mapping,
 }
 
-/// The names of the settings that a URL can have.
+/// The names of the settings that a URL can have besides those that every engine has.
 const SETTINGS: &[&str] = &[
-    "prefix",
-    "queues",
-    "timeout",
     "lease",
-    "cloudevents",
     "max_age",
     "max_length",
     "max_message_bytes",
     "duplicate_window",
     "replicas",
-    "ca",
-    "cert",
-    "key",
 ];
 
 /// Sets a [`RedisStreams`] up.
 #[must_use = "a builder does nothing until it connects"]
 pub struct RedisStreamsBuilder {
     url: BrokerUrl,
-    tls: Tls,
-    settings: Settings,
-    cloudevents: Option<String>,
-}
-
-/// Files for TLS.
-#[derive(Default)]
-struct Tls {
-    roots: Option<std::path::PathBuf>,
-    certificate: Option<std::path::PathBuf>,
-    key: Option<std::path::PathBuf>,
+    common: Common,
+    lease: Duration,
+    max_age: Duration,
+    max_length: u64,
+    window: Duration,
+    replicas: u32,
+    max_message_bytes: usize,
 }
 
 impl RedisStreamsBuilder {
     /// With what the URL says.
     pub(crate) fn of_url(url: BrokerUrl) -> Result<Self, BrokerError> {
         let mut builder = Self {
-            tls: Tls::default(),
-            settings: Settings {
-                prefix: "outbox".to_owned(),
-                queues: 8,
-                timeout: Duration::from_secs(5),
-                lease: Duration::from_secs(30),
-                max_age: Duration::from_secs(7 * 86_400),
-                max_length: 0,
-                window: Duration::from_secs(120),
-                replicas: 0,
-                max_message_bytes: MESSAGE_BYTES_MAX,
-                mapping: Mapping {
-                    cloudevents: None,
-                    attribute: "ce-",
-                    encoded: false,
-                },
-            },
-            cloudevents: None,
+            common: Common::new("outbox"),
+            lease: Duration::from_secs(30),
+            max_age: Duration::from_secs(7 * 86_400),
+            max_length: 0,
+            window: Duration::from_secs(120),
+            replicas: 0,
+            max_message_bytes: MESSAGE_BYTES_MAX,
             url: url.clone(),
         };
         for setting in url.settings() {
+            if builder.common.take(setting)? {
+                continue;
+            }
             builder = match &*setting.name {
-                "prefix" => builder.prefix(&setting.value),
-                "queues" => builder.queues_per_topic(setting.number()?),
-                "timeout" => builder.timeout(setting.duration()?),
                 "lease" => builder.lease(setting.duration()?),
-                "cloudevents" => builder.cloudevents(&setting.value),
                 "max_age" => builder.max_age(setting.duration()?),
                 "max_length" => builder.max_length(setting.number()?),
                 "max_message_bytes" => builder.max_message_bytes(setting.number()?),
                 "duplicate_window" => builder.duplicate_window(setting.duration()?),
                 "replicas" => builder.replicas(setting.number()?),
-                "ca" => builder.root_certificates(setting.file()),
-                "cert" => builder.certificate(setting.file()),
-                "key" => builder.key(setting.file()),
-                _ => return Err(setting.unknown(SETTINGS)),
+                _ => return Err(Common::unknown(setting, SETTINGS)),
             };
         }
         Ok(builder)
@@ -116,61 +94,61 @@ impl RedisStreamsBuilder {
 
     /// What all keys begin with. Default: `outbox`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.settings.prefix = prefix.into();
+        self.common.prefix = prefix.into();
         self
     }
 
     /// How many queues a topic has, 1 to 1,024. Default: 8. All programs need the same number, and one that changes moves keys: do
     /// it while the streams are empty.
     pub fn queues_per_topic(mut self, queues: u32) -> Self {
-        self.settings.queues = queues;
+        self.common.queues = queues;
         self
     }
 
     /// How long the server may take to answer. Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout;
+        self.common.timeout = timeout;
         self
     }
 
     /// How long a message that was received stays its member's, by the server's clock. Default: 30 seconds; at least 100
     /// milliseconds. A handler must need less.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.settings.lease = lease;
+        self.lease = lease;
         self
     }
 
     /// How long a message is kept at least, whether or not every group has received it. Default: 7 days. One that a group has not
     /// finished is kept for as long as that lasts.
     pub fn max_age(mut self, age: Duration) -> Self {
-        self.settings.max_age = age;
+        self.max_age = age;
         self
     }
 
     /// Most messages of a queue that are kept. A full one refuses messages, which then wait in the outbox, until some are older than
     /// [`max_age`](Self::max_age), finished or not: set that short, too. Default: 0, no limit but the server's memory.
     pub fn max_length(mut self, messages: u64) -> Self {
-        self.settings.max_length = messages;
+        self.max_length = messages;
         self
     }
 
     /// Most bytes of a message with its headers. Default: 512 MiB, as the server has it (`proto-max-bulk-len`).
     pub fn max_message_bytes(mut self, bytes: usize) -> Self {
-        self.settings.max_message_bytes = bytes;
+        self.max_message_bytes = bytes;
         self
     }
 
     /// How long a message that comes again under its id is dropped. Default: two minutes; zero: it never is. Each message costs the
     /// server about 200 bytes for so long.
     pub fn duplicate_window(mut self, window: Duration) -> Self {
-        self.settings.window = window;
+        self.window = window;
         self
     }
 
     /// On how many replicas a message has to be before it counts as published (`WAIT`). Default: 0. A failover may lose what is on
     /// the master alone.
     pub fn replicas(mut self, replicas: u32) -> Self {
-        self.settings.replicas = replicas;
+        self.replicas = replicas;
         self
     }
 
@@ -178,32 +156,20 @@ impl RedisStreamsBuilder {
     /// the binary mode of other bindings; there is none for Redis. Default: fields of our own. Both are understood, whichever is
     /// written.
     pub fn cloudevents(mut self, source: impl Into<String>) -> Self {
-        self.cloudevents = Some(source.into());
+        self.common.cloudevents = Some(source.into());
         self
     }
 
     /// These roots in PEM in place of those of the system, for `rediss://`.
-    pub fn root_certificates(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.tls.roots = Some(path.into());
+    pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
+        self.common.tls.roots = Some(path.into());
         self
     }
 
     /// A certificate and its key in PEM, for servers that ask for one.
-    pub fn client_certificate(
-        self,
-        certificate: impl Into<std::path::PathBuf>,
-        key: impl Into<std::path::PathBuf>,
-    ) -> Self {
-        self.certificate(certificate.into()).key(key.into())
-    }
-
-    fn certificate(mut self, path: std::path::PathBuf) -> Self {
-        self.tls.certificate = Some(path);
-        self
-    }
-
-    fn key(mut self, path: std::path::PathBuf) -> Self {
-        self.tls.key = Some(path);
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.common.tls.certificate = Some(certificate.into());
+        self.common.tls.key = Some(key.into());
         self
     }
 
@@ -212,18 +178,27 @@ impl RedisStreamsBuilder {
     ///
     /// # Errors
     /// A setting can't be, or the server can't be reached or refuses.
-    pub async fn connect(mut self) -> Result<RedisStreams, BrokerError> {
+    pub async fn connect(self) -> Result<RedisStreams, BrokerError> {
         self.check()?;
-        self.settings.mapping.cloudevents = self.cloudevents.take().map(Into::into);
-        let client = self.client()?;
-        let link = Link::new(client, self.settings.timeout);
+        let link = Link::new(self.client()?, self.common.timeout);
         link.query::<()>(&redis::cmd("PING"))
             .await
             .map_err(BrokerError::server("connecting"))?;
         warn_of_forgetting(&link).await;
         Ok(RedisStreams {
             link,
-            settings: Arc::new(self.settings),
+            settings: Arc::new(Settings {
+                mapping: self.common.mapping("ce-", false),
+                prefix: self.common.prefix,
+                queues: self.common.queues,
+                timeout: self.common.timeout,
+                lease: self.lease,
+                max_age: self.max_age,
+                max_length: self.max_length,
+                window: self.window,
+                replicas: self.replicas,
+                max_message_bytes: self.max_message_bytes,
+            }),
         })
     }
 
@@ -266,7 +241,7 @@ impl RedisStreamsBuilder {
 
     #[cfg(feature = "redis-rustls")]
     fn open(&self, info: redis::ConnectionInfo) -> Result<Client, RedisError> {
-        let read = |path: &std::path::PathBuf| {
+        let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|error| {
                 let text = format!("{}: {error}", path.display());
                 RedisError::from((
@@ -276,14 +251,15 @@ impl RedisStreamsBuilder {
                 ))
             })
         };
-        let client_tls = match (&self.tls.certificate, &self.tls.key) {
+        let tls = &self.common.tls;
+        let client_tls = match (&tls.certificate, &tls.key) {
             (Some(certificate), Some(key)) => Some(redis::ClientTlsConfig {
                 client_cert: read(certificate)?,
                 client_key: read(key)?,
             }),
             _ => None,
         };
-        let root_cert = self.tls.roots.as_ref().map(read).transpose()?;
+        let root_cert = tls.roots.as_ref().map(read).transpose()?;
         match self.url.scheme() {
             "rediss" => Client::build_with_tls(
                 info,
@@ -302,40 +278,12 @@ impl RedisStreamsBuilder {
     }
 
     fn check(&self) -> Result<(), BrokerError> {
-        let settings = &self.settings;
-        check_prefix(&settings.prefix, PREFIX_MAX)?;
-        if !(1..=QUEUES_MAX).contains(&settings.queues) {
-            return Err(BrokerError::setting(
-                "queues_per_topic",
-                settings.queues,
-                "it is 1 to 1,024",
-            ));
-        }
-        if settings.timeout.is_zero() {
-            return Err(BrokerError::setting(
-                "timeout",
-                "0",
-                "nothing would be waited for",
-            ));
-        }
-        if settings.lease < Duration::from_millis(100) {
+        self.common.check(&BOUNDS)?;
+        if self.lease < Duration::from_millis(100) {
             let reason = "it is at least 100 ms";
-            return Err(BrokerError::setting(
-                "lease",
-                format!("{:?}", settings.lease),
-                reason,
-            ));
+            return Err(BrokerError::setting("lease", format!("{:?}", self.lease), reason));
         }
-        if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            let reason = "a certificate and its key go together (`cert` and `key`)";
-            return Err(BrokerError::setting(
-                "the client's certificate",
-                "one of them",
-                reason,
-            ));
-        }
-        let tls = self.tls.roots.is_some() || self.tls.certificate.is_some();
-        if tls && self.url.scheme() != "rediss" {
+        if self.common.tls.are_set() && self.url.scheme() != "rediss" {
             let reason = "certificates are for `rediss://`";
             return Err(BrokerError::setting("the scheme", self.url.scheme(), reason));
         }
@@ -369,7 +317,7 @@ impl std::fmt::Debug for RedisStreamsBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisStreamsBuilder")
             .field("url", &self.url)
-            .field("settings", &self.settings)
+            .field("common", &self.common)
             .finish_non_exhaustive()
     }
 }

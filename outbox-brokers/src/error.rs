@@ -67,6 +67,7 @@ impl BrokerError {
         }
     }
 
+    #[cfg(feature = "engine")]
     pub(crate) fn setting(setting: &'static str, value: impl ToString, reason: impl ToString) -> Self {
         Self::Setting {
             setting,

@@ -10,6 +10,11 @@
 //! said as data ([`Capabilities`](outbox_core::Capabilities)) and in its module; which words of ours are which of its own, in the
 //! pages of `docs/`.
 
+#![cfg_attr(
+    not(all(feature = "nats", feature = "rabbitmq", feature = "kafka", feature = "redis")),
+    allow(dead_code, reason = "what one engine needs another does not")
+)]
+
 mod broker;
 #[cfg(feature = "engine")]
 mod common;
@@ -23,10 +28,6 @@ mod member;
 mod names;
 #[cfg(feature = "engine")]
 mod placement;
-#[cfg_attr(
-    not(feature = "engine"),
-    allow(dead_code, reason = "nobody reads them without an engine")
-)]
 mod url;
 
 #[cfg(feature = "kafka")]

@@ -1,8 +1,8 @@
 //! URLs of engines: which one, where, who, and settings.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
+#[cfg(feature = "engine")]
+use std::{path::PathBuf, time::Duration};
 
 use percent_encoding::percent_decode_str;
 

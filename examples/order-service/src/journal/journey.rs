@@ -89,19 +89,25 @@ pub trait Journal: Send + Sync + 'static {
 #[async_trait]
 impl<DB: ServiceDatabase> Journal for Pools<DB> {
     async fn of_order(&self, order: OrderId) -> Result<Vec<Step>, StoreError> {
-        let (sent, handled) = {
+        let sent = {
             let mut connection = self.read.acquire().await?;
-            let sent = Statements::sent_of_order(&mut *connection, order.0).await?;
-            (
-                sent,
-                Statements::handled_of_order(&mut *connection, order.0).await?,
-            )
+            Statements::sent_of_order(&mut *connection, order.0).await?
         };
         let confirmations = Confirmations::new(self.read.clone());
+        let mut standings = Vec::with_capacity(sent.len());
+        for (message, ..) in &sent {
+            standings.push(confirmations.of(MessageId(*message)).await?);
+        }
+        // After that: whoever has confirmed a message by then is among those who have handled it.
+        let handled = {
+            let mut connection = self.read.acquire().await?;
+            Statements::handled_of_order(&mut *connection, order.0).await?
+        };
         let dead_letters = DeadLetters::new(self.read.clone());
         let mut steps = Vec::with_capacity(sent.len());
-        for (message, sub_order, topic, name, trace_id, sent_at) in sent {
-            let standing = confirmations.of(MessageId(message)).await?;
+        for ((message, sub_order, topic, name, trace_id, sent_at), standing) in
+            sent.into_iter().zip(standings)
+        {
             let handled: Vec<Handling> = handled
                 .iter()
                 .filter(|(of, ..)| *of == message)

@@ -86,7 +86,6 @@ impl Member {
     }
 
     /// Runs beside the lanes until the member leaves.
-    #[allow(dead_code, reason = "not every engine needs it")]
     pub(crate) fn beside(&mut self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.lanes.spawn(async move {
@@ -109,7 +108,6 @@ pub(crate) trait Receive: Send + 'static {
 impl Lane {
     /// Waits until somebody waits for messages. Nobody does while a process is frozen or has enough to do, and what it has
     /// received then is missing to others.
-    #[allow(dead_code, reason = "not every engine is asked for messages")]
     pub(crate) async fn wanted(&mut self) {
         // Its sender is here as well, so that it doesn't fail.
         let _ = self.wanted.subscribe().wait_for(|wanted| *wanted).await;

@@ -41,6 +41,18 @@ pub(crate) fn check_group(group: &str) -> Result<(), BrokerError> {
     Ok(())
 }
 
+/// A group hears something.
+pub(crate) fn check_some(topics: &[&str]) -> Result<(), BrokerError> {
+    match topics.is_empty() {
+        false => Ok(()),
+        true => Err(BrokerError::setting(
+            "the topics",
+            "empty",
+            "a group hears at least one",
+        )),
+    }
+}
+
 /// Words that are divided by dots, at most `max` bytes.
 pub(crate) fn check_prefix(prefix: &str, max: usize) -> Result<(), BrokerError> {
     let word = |word: &str| {

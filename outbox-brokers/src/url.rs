@@ -97,7 +97,6 @@ impl BrokerUrl {
     }
 
     /// What follows the first slash behind the hosts, without it.
-    #[allow(dead_code, reason = "not every engine has something there")]
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

@@ -15,7 +15,7 @@ use super::topics::{self, Needed};
 use super::{dead, names};
 use crate::broker::Ordering;
 use crate::error::BrokerError;
-use crate::names::check_group;
+use crate::names::{check_group, check_some};
 
 /// A member of a consumer group.
 pub(super) struct KafkaSubscriber {
@@ -40,13 +40,7 @@ impl KafkaSubscriber {
             Ordering::PerKey => (1, false),
             Ordering::None { out } => (usize::try_from(out).unwrap_or(usize::MAX), true),
         };
-        if topics.is_empty() {
-            return Err(BrokerError::setting(
-                "the topics",
-                "empty",
-                "a group hears at least one",
-            ));
-        }
+        check_some(topics)?;
         let mut needed = vec![dead::needed(&settings, group)];
         let mut sources = HashMap::new();
         for topic in topics {

@@ -18,7 +18,7 @@ use crate::broker::Ordering;
 use crate::error::BrokerError;
 use crate::mapping::Place;
 use crate::member::{Lane, Member, Receive};
-use crate::names::check_group;
+use crate::names::{check_group, check_some};
 
 /// Most messages that are asked for at a time. What is on its way to a process that is frozen is missing to others until its
 /// lease is over.
@@ -51,13 +51,7 @@ pub(super) async fn open(
         Ordering::PerKey => (1, (0..settings.queues).map(Some).collect()),
         Ordering::None { out } => (out, vec![None]),
     };
-    if topics.is_empty() {
-        return Err(BrokerError::setting(
-            "the topics",
-            "empty",
-            "a group hears at least one",
-        ));
-    }
+    check_some(topics)?;
     let group: Arc<str> = group.into();
     let asked = out.min(ASKED_MAX);
     let lanes = topics.len() * queues.len();

@@ -14,7 +14,7 @@ use super::connect::Settings;
 use crate::error::BrokerError;
 
 /// The server's word for an end in order.
-const REPLY_SUCCESS: u16 = 200;
+pub(super) const REPLY_SUCCESS: u16 = 200;
 
 /// One connection, made when a channel is asked for, and again when it is lost. Channels don't come back: whoever has one asks for
 /// another.

@@ -15,20 +15,17 @@ use tokio_util::task::TaskTracker;
 use super::confirm::Confirmer;
 use super::connect::Settings;
 use super::delivery::{Origin, Outcome};
-use super::link::Link;
+use super::link::{Link, REPLY_SUCCESS};
 use super::properties;
 use super::topology::{self, GroupQueue, answered, short};
 use crate::broker::Ordering;
 use crate::error::BrokerError;
 use crate::member::{Lane, Member, Receive};
-use crate::names::check_group;
+use crate::names::{check_group, check_some};
 use crate::placement;
 
 /// Most messages that a consumer can have out: the protocol counts in two bytes.
 const OUT_MAX: u32 = u16::MAX as u32;
-
-/// The server's word for an end in order.
-const REPLY_SUCCESS: u16 = 200;
 
 /// One queue of the group.
 struct QueueLane {
@@ -60,13 +57,7 @@ pub(super) async fn open(
     };
     let out = u16::try_from(out)
         .map_err(|_| BrokerError::setting("Ordering::None", out, format!("RabbitMQ counts to {OUT_MAX}")))?;
-    if topics.is_empty() {
-        return Err(BrokerError::setting(
-            "the topics",
-            "empty",
-            "a group hears at least one",
-        ));
-    }
+    check_some(topics)?;
     for topic in topics {
         Limits::check_topic(topic)
             .map_err(|error| BrokerError::setting("a topic", format!("{topic:?}"), error))?;

@@ -72,16 +72,23 @@ impl Link {
         number: u64,
         command: &redis::Cmd,
     ) -> RedisResult<T> {
-        let (mut connection, found) = self.connection().await?;
-        if found != number {
-            return Err((redis::ErrorKind::Io, "the connection was lost").into());
+        let found = self.connection().await?;
+        match found.1 == number {
+            true => self.ask(found, command).await,
+            false => Err((redis::ErrorKind::Io, "the connection was lost").into()),
         }
-        let answer = command.query_async(&mut connection).await;
-        self.look(number, answer).await
     }
 
     async fn query_once<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> RedisResult<T> {
-        let (mut connection, number) = self.connection().await?;
+        let found = self.connection().await?;
+        self.ask(found, command).await
+    }
+
+    async fn ask<T: redis::FromRedisValue>(
+        &self,
+        (mut connection, number): (MultiplexedConnection, u64),
+        command: &redis::Cmd,
+    ) -> RedisResult<T> {
         let answer = command.query_async(&mut connection).await;
         self.look(number, answer).await
     }

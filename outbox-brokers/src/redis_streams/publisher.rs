@@ -25,7 +25,8 @@ const MAX_IN_FLIGHT: usize = 4;
 pub struct RedisStreamsPublisher {
     link: Link,
     settings: Arc<Settings>,
-    known: Arc<Mutex<BTreeMap<Arc<str>, Instant>>>,
+    /// When each stream was looked after last.
+    known: Arc<Mutex<BTreeMap<String, Instant>>>,
     /// The queue that was full, the last time that one was.
     full: Arc<Mutex<Option<String>>>,
 }
@@ -84,18 +85,15 @@ impl RedisStreamsPublisher {
 
     /// Notes new topics, and has old messages removed now and then.
     async fn look_after(&self, part: &Part) {
-        let now = Instant::now();
-        let (topic, is_new) = {
+        let (stream, now) = (part.queue.stream(), Instant::now());
+        let is_new = {
             let mut known = self.known.lock().await;
-            let topic: Arc<str> = part.queue.stream().into();
-            let last = known.insert(Arc::clone(&topic), now);
-            match last {
-                Some(last) if now - last < TRIM_EVERY => {
-                    known.insert(topic, last);
-                    return;
-                }
-                last => (topic, last.is_none()),
+            let last = known.get(stream).copied();
+            if last.is_some_and(|last| now - last < TRIM_EVERY) {
+                return;
             }
+            known.insert(stream.to_owned(), now);
+            last.is_none()
         };
         let noted = match is_new {
             true => super::note_topic(&self.link, &self.settings, &part.queue.topic).await,
@@ -103,7 +101,7 @@ impl RedisStreamsPublisher {
         };
         if let Err(error) = noted {
             tracing::debug!(%error, "looking after a stream failed");
-            self.known.lock().await.remove(&topic);
+            self.known.lock().await.remove(stream);
         }
     }
 

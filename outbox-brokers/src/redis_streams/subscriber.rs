@@ -20,7 +20,7 @@ use super::{TRIM_EVERY, scripts};
 use crate::broker::Ordering;
 use crate::error::BrokerError;
 use crate::member::{Lane, Member, Receive};
-use crate::names::check_group;
+use crate::names::{check_group, check_some};
 
 /// Most messages that are taken at a time. What a process has when it freezes is missing to others until its lease is over.
 const WANTED_MAX: u32 = 100;
@@ -66,13 +66,7 @@ pub(super) async fn open(
         Ordering::PerKey => 1,
         Ordering::None { out } => out.div_ceil(settings.queues),
     };
-    if topics.is_empty() {
-        return Err(BrokerError::setting(
-            "the topics",
-            "empty",
-            "a group hears at least one",
-        ));
-    }
+    check_some(topics)?;
     let group: Arc<str> = group.into();
     let capacity = topics.len() * settings.queues as usize * out.min(WANTED_MAX) as usize;
     let (mut member, lane) = Member::new(

@@ -28,7 +28,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct TestArguments {
-    /// Run the long forms too: many kills, big numbers
+    /// Run the long forms too: many kills, big numbers, and RocketMQ
     #[arg(long)]
     pub(crate) full: bool,
 

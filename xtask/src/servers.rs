@@ -1,12 +1,14 @@
 //! Makes the servers available that tests need.
 
 mod browser;
+mod jars;
 mod kafka;
 mod mysql;
 mod nats;
 mod postgres;
 mod rabbitmq;
 mod redis;
+mod rocketmq;
 mod shared;
 
 use std::ffi::OsString;
@@ -33,8 +35,9 @@ pub(crate) struct Servers {
 
 impl Servers {
     /// Finds or starts what there is, says what it uses, and installs what is missing if it may. What can't be had is
-    /// no error here: the tests that need it write down that they were left out.
-    pub(crate) fn provide() -> Result<Self> {
+    /// no error here: the tests that need it write down that they were left out. With `full` there is also what the long forms
+    /// alone use.
+    pub(crate) fn provide(full: bool) -> Result<Self> {
         let containers = Containers::find()?;
         let postgres = postgres::provide(&containers)?;
         let mysql = mysql::provide(&containers)?;
@@ -42,6 +45,9 @@ impl Servers {
         nats::provide();
         rabbitmq::provide();
         kafka::provide();
+        if full {
+            rocketmq::provide();
+        }
         browser::provide();
         println!("Servers:");
         postgres.say();
@@ -50,6 +56,7 @@ impl Servers {
         nats::say();
         rabbitmq::say();
         kafka::say();
+        rocketmq::say(full);
         browser::say();
         Ok(Self {
             containers,

@@ -17,6 +17,9 @@ pub const MYSQL_BINARIES: &str = "OUTBOX_TEST_MYSQL_BINARIES";
 /// Folder of Kafka's jars and those that they need. Set by the user; else they are where `cargo xtask test` puts them.
 pub const KAFKA_JARS: &str = "OUTBOX_TEST_KAFKA_JARS";
 
+/// Folder of RocketMQ's jars and those that they need; as [`KAFKA_JARS`].
+pub const ROCKETMQ_JARS: &str = "OUTBOX_TEST_ROCKETMQ_JARS";
+
 /// Path of the helper that keeps servers in containers (`tests/containers`). Set by xtask where a container engine
 /// answers; the user may set it to `0`, and no engine is asked then.
 pub const CONTAINERS: &str = "OUTBOX_TEST_CONTAINERS";
@@ -40,6 +43,11 @@ pub const FULL: &str = "OUTBOX_TEST_FULL";
 /// Whether the long forms of tests were asked for (`cargo xtask test --full`).
 pub fn is_full() -> bool {
     non_empty(FULL).is_some_and(|value| value != "0")
+}
+
+/// Whether the short forms alone were asked for (`cargo xtask test` without `--full`). A plain `cargo test` asks for nothing.
+pub fn is_short() -> bool {
+    non_empty(FULL).is_some() && !is_full()
 }
 
 /// A variable's value, if it is set to something.

@@ -9,6 +9,7 @@
 mod child_process;
 mod error;
 mod identity;
+mod jars;
 mod native_server;
 mod output;
 mod port;
@@ -31,6 +32,7 @@ pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
 pub mod requirement;
+pub mod rocketmq;
 
 pub use browser::{Browser, BrowserBinaries};
 pub use child_process::ChildProcess;
@@ -42,4 +44,5 @@ pub use port::free_port;
 pub use postgres::{Postgres, PostgresBinaries, PostgresOptions, TestDatabase};
 pub use rabbitmq::{RabbitMq, RabbitMqBinaries, RabbitMqOptions};
 pub use redis::{Redis, RedisBinaries, RedisClient, RedisCluster, RedisFailover, RedisOptions};
+pub use rocketmq::{RocketMq, RocketMqBinaries, RocketMqOptions};
 pub use scratch::Scratch;

@@ -1,4 +1,4 @@
-//! A private server from programs on this machine: what PostgreSQL, MySQL, Redis, NATS and RabbitMQ have in common.
+//! A private server from programs on this machine: what PostgreSQL, MySQL, Redis and the message brokers have in common.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,12 @@ pub(crate) trait Program: Debug {
     /// Fills the data folder, which isn't there yet.
     fn initialise(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError>;
 
+    /// Chooses and writes down what it listens on beside the port of clients: before the first start, and again when one of the
+    /// ports was taken. Most have one port.
+    fn choose_ports(&mut self, _identity: &Identity, _data: &Path) -> Result<(), HarnessError> {
+        Ok(())
+    }
+
     /// Runs the server on 127.0.0.1 in the foreground.
     fn command(&self, data: &Path, port: u16) -> Command;
 
@@ -54,10 +60,11 @@ pub(crate) struct NativeServer<P> {
 
 impl<P: Program> NativeServer<P> {
     /// Makes an empty server and starts it on a free port.
-    pub(crate) fn start(program: P, ready_within: Duration) -> Result<Self, HarnessError> {
+    pub(crate) fn start(mut program: P, ready_within: Duration) -> Result<Self, HarnessError> {
         let identity = Identity::for_server(P::USER)?;
         let scratch = Arc::new(Scratch::new()?);
         program.initialise(&identity, &data_folder(&scratch))?;
+        program.choose_ports(&identity, &data_folder(&scratch))?;
         let mut port = port::free_port()?;
         let mut server = Self {
             process: launch(&program, &identity, port, &scratch)?,
@@ -75,6 +82,8 @@ impl<P: Program> NativeServer<P> {
                 Err(error) if tries_left > 0 && is_port_taken(&error) => {
                     port = port::free_port()?;
                     server.port = port;
+                    let data = server.data_folder();
+                    server.program.choose_ports(&server.identity, &data)?;
                     server.process = launch(&server.program, &server.identity, port, &server.scratch)?;
                 }
                 Err(error) => return Err(error),

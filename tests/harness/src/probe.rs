@@ -1,5 +1,6 @@
-//! Whether a server answers, asked in its own protocol as far as one packet goes.
+//! Whether a server is there and answers, asked in its own protocol as far as one packet goes.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -47,6 +48,41 @@ pub(crate) fn redis(host: &str, port: u16) -> bool {
         stream.read_exact(&mut answer)
     });
     asked.is_ok() && answer == *PONG
+}
+
+/// Whether a server speaks HTTP/2 without encryption, as gRPC does: it answers the preface with its settings.
+pub(crate) fn http2(host: &str, port: u16) -> bool {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    /// No bytes follow, and it is on no stream.
+    const EMPTY_SETTINGS: [u8; 9] = [0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+    /// The fourth byte of a frame says what it is.
+    const SETTINGS: u8 = 4;
+    let mut frame = [0; 9];
+    let asked = connect(host, port).and_then(|mut stream| {
+        stream.write_all(&[PREFACE, &EMPTY_SETTINGS].concat())?;
+        stream.read_exact(&mut frame)
+    });
+    asked.is_ok() && frame.get(3) == Some(&SETTINGS)
+}
+
+/// Whether it is this process that listens there, on an address of IPv4.
+pub(crate) fn listens(pid: u32, port: u16) -> bool {
+    const LISTENING: &str = "0A";
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let ending = format!(":{port:04X}");
+    let socket = table.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, state) = (fields.next()?, fields.nth(1)?);
+        let inode = fields.nth(5)?;
+        (local.ends_with(&ending) && state == LISTENING).then(|| format!("socket:[{inode}]"))
+    });
+    let Some(socket) = socket else { return false };
+    let files = fs::read_dir(format!("/proc/{pid}/fd"));
+    files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == socket.as_str()))
 }
 
 fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use crate::identity::Identity;
 use crate::kafka::{KafkaBinaries, KafkaOptions, template};
 use crate::native_server::Program;
-use crate::{HarnessError, port, programs};
+use crate::{HarnessError, port, probe, programs};
 
 /// One that is there answers at once.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
@@ -150,14 +150,7 @@ impl Program for KafkaProgram {
     fn command(&self, data: &Path, port: u16) -> Command {
         // Nobody but the server itself uses it; where none is free it says so itself.
         let controller = port::free_port().unwrap_or(port);
-        let mut server = self.binaries.java();
-        match &self.archive {
-            Some(file) => server.arg(format!("-XX:ArchiveClassesAtExit={}", file.display())),
-            None => server.arg(format!(
-                "-XX:SharedArchiveFile={}",
-                self.binaries.archive_of_classes().display()
-            )),
-        };
+        let mut server = self.binaries.java_with_archive(self.archive.as_deref());
         server.arg("kafka.Kafka").arg(configuration(data));
         let (listens, advertised) = match self.second_way {
             Some(way) => (
@@ -180,7 +173,7 @@ impl Program for KafkaProgram {
 
     /// It listens for clients when it has recovered and is a member of its cluster.
     fn is_ready(&self, _data: &Path, port: u16, pid: u32) -> bool {
-        listens(pid, port) && answers(port)
+        probe::listens(pid, port) && answers(port)
     }
 }
 
@@ -190,26 +183,6 @@ fn configuration(data: &Path) -> PathBuf {
 
 fn log_folder(data: &Path) -> PathBuf {
     data.join("log")
-}
-
-/// Whether it is this process that listens there.
-fn listens(pid: u32, port: u16) -> bool {
-    const LISTENING: &str = "0A";
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let ending = format!(":{port:04X}");
-    let socket = table.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, state) = (fields.next()?, fields.nth(1)?);
-        let inode = fields.nth(5)?;
-        (local.ends_with(&ending) && state == LISTENING).then(|| format!("socket:[{inode}]"))
-    });
-    let Some(socket) = socket else { return false };
-    let files = fs::read_dir(format!("/proc/{pid}/fd"));
-    files
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == socket.as_str()))
 }
 
 /// Whether it says which requests it knows, the first thing that a client asks.

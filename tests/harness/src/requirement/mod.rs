@@ -27,6 +27,7 @@ mod nats;
 mod postgres;
 mod rabbitmq;
 mod redis;
+mod rocketmq;
 
 use std::fmt;
 use std::io::Write;
@@ -52,6 +53,7 @@ pub use redis::{
     RedisSource, private_redis, private_redis_cluster, private_redis_failover, redis, shared_redis_options,
     shared_redis_url,
 };
+pub use rocketmq::{private_rocketmq, rocketmq_program, shared_rocketmq_url};
 
 /// Tests of one binary run at once, each with a pool or two.
 const SHARED_MAX_CONNECTIONS: u32 = 300;
@@ -72,7 +74,8 @@ pub enum Source<B> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// What is needed, as it stands in `tests/allowed-left-out.toml`: `postgres`, `private-postgres`, `psql`,
-    /// `mysql`, `private-mysql`, `mysql-client`, `redis`, `private-redis`, `redis-cluster`, `redis-sentinel`, `nats`, `rabbitmq`, `kafka`, `browser`.
+    /// `mysql`, `private-mysql`, `mysql-client`, `redis`, `private-redis`, `redis-cluster`, `redis-sentinel`, `nats`, `rabbitmq`, `kafka`,
+    /// `rocketmq`, `browser`.
     pub name: String,
     /// Why it can't be had.
     pub reason: String,

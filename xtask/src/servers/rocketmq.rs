@@ -1,0 +1,52 @@
+//! RocketMQ for the long forms, from the official jars. Each test starts its own server or shares one with its binary.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use outbox_test_harness::{RocketMq, RocketMqBinaries, RocketMqOptions};
+
+use super::jars::{self, Jar};
+
+/// Name server, broker and proxy, which are run in one process.
+const JARS: [Jar; 3] = [
+    ("org.apache.rocketmq:rocketmq-namesrv", RocketMqBinaries::VERSION),
+    ("org.apache.rocketmq:rocketmq-broker", RocketMqBinaries::VERSION),
+    ("org.apache.rocketmq:rocketmq-proxy", RocketMqBinaries::VERSION),
+];
+
+/// Installs and fetches what is missing, if it may.
+pub(super) fn provide() {
+    if RocketMqBinaries::find().is_err() {
+        jars::provide(
+            "RocketMQ",
+            &RocketMqBinaries::cache_folder(),
+            &JARS,
+            archive_classes,
+        );
+    }
+}
+
+/// Says what there is.
+pub(super) fn say(full: bool) {
+    match RocketMqBinaries::find() {
+        _ if !full => println!("  RocketMQ: not without --full"),
+        Ok(found) => println!(
+            "  RocketMQ: {} at {}",
+            RocketMqBinaries::VERSION,
+            found.jars().display()
+        ),
+        Err(missing) => println!("  RocketMQ: none ({missing})"),
+    }
+}
+
+/// Keeps the classes that a server loads as later ones load them: they start in half the time.
+fn archive_classes() -> Result<()> {
+    let found = RocketMqBinaries::find()?;
+    // The server runs as a user that may not write beside the jars.
+    let name = "classes.jsa";
+    let mut server = RocketMq::start_with(&RocketMqOptions::new().archive_classes(Path::new(name)))?;
+    server.stop()?;
+    fs::copy(server.data_folder().join(name), found.archive_of_classes())?;
+    Ok(())
+}

@@ -25,7 +25,9 @@ const LOGGING: &str = r#"<configuration>
 "#;
 
 /// What a server with little to do needs: small files and few threads; and that what was confirmed outlives SIGKILL. A send
-/// that had to wait for a busy machine is not refused, and a disk may be nearly full.
+/// that had to wait for a busy machine is not refused, and a disk may be nearly full. Each flush of the timer reads 38 MB, which
+/// each second is half a processor; what it has not flushed it takes from the log again. It asks after a transaction more often
+/// than by default, for as long: then it gives the message up.
 const BROKER: &str = "\
 brokerClusterName=DefaultCluster
 brokerName=broker
@@ -49,8 +51,10 @@ defaultTopicQueueNums=8
 autoCreateSubscriptionGroup=true
 timerWheelEnable=true
 timerPrecisionMs=100
+timerFlushIntervalMs=10000
 transactionTimeOut=1000
 transactionCheckInterval=1000
+transactionCheckMax=450
 traceOn=false
 ";
 

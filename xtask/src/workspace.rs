@@ -17,5 +17,18 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    // What cargo says to this program of its package. Build scripts that look at it (ring's) would run again, and with them
+    // would be built again what depends on them, once for this cargo and once for the one that people call.
+    for (name, _) in env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| OF_THIS_PACKAGE.iter().any(|of_this| name.starts_with(of_this)))
+        {
+            command.env_remove(name);
+        }
+    }
     command
 }
+
+/// How the variables begin in which cargo describes the package whose program it runs.
+const OF_THIS_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];

@@ -41,9 +41,9 @@ async fn a_slow_consumer_does_not_slow_the_buyers(place: Place) {
 
 async fn a_burst_is_accepted_at_once_and_handled_at_the_rate(place: Place) {
     // So much that it comes all at once, and so slow that a busy machine keeps up with it.
-    const ORDERS: usize = 100;
-    const RATE: f64 = 20.0;
-    let service = Binary::serve_with(&place, &[("CONSUMER_RATE", "20")]);
+    const ORDERS: usize = 60;
+    const RATE: f64 = 10.0;
+    let service = Binary::serve_with(&place, &[("CONSUMER_RATE", "10")]);
     let shop = &service.shop;
     shop.stock("m", "s", 1_000).await;
     let body = &order(&[("m", "s", 1, 100)]);

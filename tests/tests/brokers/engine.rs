@@ -18,6 +18,8 @@ pub const TOPIC: &str = "orders.placed";
 pub const GROUP: &str = "shipping";
 /// Shorter than any test's patience, and longer than a handler needs.
 pub const LEASE: Duration = Duration::from_secs(2);
+/// For how long a member may say nothing where nobody dies: no pause of a busy machine is taken for a death.
+pub const SESSION: Duration = Duration::from_secs(15);
 /// How long it is looked for what must not come: the only bounded wait. What comes later than this escapes; nothing is failed
 /// wrongly.
 const A_WHILE: Duration = Duration::from_millis(300);
@@ -216,6 +218,7 @@ pub struct Engine {
     pub broker: Arc<dyn Broker>,
     /// What tells it from others on the same server.
     pub prefix: String,
+    session: Duration,
 }
 
 /// An [`Engine`] whose server this test alone has.
@@ -223,7 +226,7 @@ pub struct Harmed;
 
 impl Harmed {
     pub async fn start(kind: Kind) -> Option<Engine> {
-        Engine::on(kind, own_server(kind)?).await
+        Engine::on(kind, own_server(kind)?, LEASE).await
     }
 }
 
@@ -286,10 +289,10 @@ impl Engine {
                 port: port_of(&requirement::shared_rabbitmq_url()?),
             }),
         };
-        Self::on(kind, server).await
+        Self::on(kind, server, SESSION).await
     }
 
-    async fn on(kind: Kind, server: Box<dyn Server>) -> Option<Self> {
+    async fn on(kind: Kind, server: Box<dyn Server>, session: Duration) -> Option<Self> {
         static ENGINES: AtomicU32 = AtomicU32::new(0);
         let prefix = match kind {
             Kind::Nats | Kind::Redis => "outbox".to_owned(),
@@ -297,12 +300,13 @@ impl Engine {
                 format!("test{}", ENGINES.fetch_add(1, atomic::Ordering::Relaxed))
             }
         };
-        let broker = connect(&url(kind, server.port(), &prefix, "")).await;
+        let broker = connect(&url(kind, server.port(), &prefix, session, "")).await;
         Some(Self {
             kind,
             server,
             broker,
             prefix,
+            session,
         })
     }
 
@@ -312,12 +316,12 @@ impl Engine {
 
     /// Where it is, with more settings (`&name=value`).
     pub fn url(&self, more: &str) -> String {
-        url(self.kind, self.server.port(), &self.prefix, more)
+        self.url_at(self.server.port(), more)
     }
 
     /// Where it is behind another port.
     pub fn url_at(&self, port: u16, more: &str) -> String {
-        url(self.kind, port, &self.prefix, more)
+        url(self.kind, port, &self.prefix, self.session, more)
     }
 
     /// As another process has it.
@@ -390,11 +394,11 @@ impl Engine {
     }
 }
 
-fn url(kind: Kind, port: u16, prefix: &str, more: &str) -> String {
-    let lease = LEASE.as_secs();
+fn url(kind: Kind, port: u16, prefix: &str, session: Duration, more: &str) -> String {
+    let (lease, session) = (LEASE.as_secs(), session.as_secs());
     match kind {
         Kind::Kafka => format!(
-            "kafka://127.0.0.1:{port}?timeout=5s&session={lease}s&drain={lease}s&prefix={prefix}{more}"
+            "kafka://127.0.0.1:{port}?timeout=5s&session={session}s&drain={lease}s&prefix={prefix}{more}"
         ),
         Kind::Redis => {
             format!("redis://127.0.0.1:{port}?timeout=2s&lease={lease}s&max_message_bytes=1048576{more}")

@@ -19,7 +19,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
-use crate::engine::{GROUP, Member, Seen, TOPIC, connect, message, spread};
+use crate::engine::{GROUP, Member, SESSION, Seen, TOPIC, connect, message, spread};
 use crate::support::SOON;
 
 /// The server that these tests share, with topics and groups of the test's own.
@@ -42,7 +42,11 @@ impl Own {
     }
 
     fn url(&self, more: &str) -> String {
-        format!("{}?prefix={}&timeout=5s&session=2s{more}", self.url, self.prefix)
+        let session = SESSION.as_secs();
+        format!(
+            "{}?prefix={}&timeout=5s&session={session}s{more}",
+            self.url, self.prefix
+        )
     }
 
     async fn broker(&self) -> Arc<dyn Broker> {
@@ -252,7 +256,8 @@ async fn a_message_that_kills_its_process_is_counted() {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "kafka::the_member_that_is_killed", "--nocapture"])
-            .env(CHILD, own.url(""));
+            // As long as the next one waits for it to be dead.
+            .env(CHILD, own.url("&session=2s"));
         let mut child = ChildProcess::spawn(command).unwrap();
         let line = child.line_where(SOON, |line| line.starts_with("holds ")).unwrap();
         assert_eq!(line, format!("holds \"poison\" {attempt}"));

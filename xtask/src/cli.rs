@@ -28,7 +28,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct TestArguments {
-    /// Run the long forms too: many kills, big numbers, and RocketMQ
+    /// Run the long forms too: many kills, big numbers
     #[arg(long)]
     pub(crate) full: bool,
 

@@ -35,9 +35,8 @@ pub(crate) struct Servers {
 
 impl Servers {
     /// Finds or starts what there is, says what it uses, and installs what is missing if it may. What can't be had is
-    /// no error here: the tests that need it write down that they were left out. With `full` there is also what the long forms
-    /// alone use.
-    pub(crate) fn provide(full: bool) -> Result<Self> {
+    /// no error here: the tests that need it write down that they were left out.
+    pub(crate) fn provide() -> Result<Self> {
         let containers = Containers::find()?;
         let postgres = postgres::provide(&containers)?;
         let mysql = mysql::provide(&containers)?;
@@ -45,9 +44,7 @@ impl Servers {
         nats::provide();
         rabbitmq::provide();
         kafka::provide();
-        if full {
-            rocketmq::provide();
-        }
+        rocketmq::provide();
         browser::provide();
         println!("Servers:");
         postgres.say();
@@ -56,7 +53,7 @@ impl Servers {
         nats::say();
         rabbitmq::say();
         kafka::say();
-        rocketmq::say(full);
+        rocketmq::say();
         browser::say();
         Ok(Self {
             containers,

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     let list = scratch.path().join("left-out");
     let mut stages = Stages::default();
 
-    let servers = stages.run("servers", || Servers::provide(arguments.full))?;
+    let servers = stages.run("servers", Servers::provide)?;
     let test = || {
         let mut command = cargo_test(&arguments.packages);
         environment(&mut command, arguments, &servers, &list);

@@ -45,11 +45,6 @@ pub fn is_full() -> bool {
     non_empty(FULL).is_some_and(|value| value != "0")
 }
 
-/// Whether the short forms alone were asked for (`cargo xtask test` without `--full`). A plain `cargo test` asks for nothing.
-pub fn is_short() -> bool {
-    non_empty(FULL).is_some() && !is_full()
-}
-
 /// A variable's value, if it is set to something.
 pub(crate) fn non_empty(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

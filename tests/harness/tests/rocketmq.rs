@@ -76,7 +76,7 @@ fn is_known(server: &RocketMq, topic: &str) -> bool {
     let fields = format!("\"topic\":\"{topic}\"");
     let wanted = format!("127.0.0.1:{}", server.broker_port());
     soon(|| {
-        let answer = ask(server.name_server_port(), ROUTE_OF_TOPIC, &fields, b"").unwrap();
+        let answer = ask(server.port(), ROUTE_OF_TOPIC, &fields, b"").unwrap();
         answer.contains(DONE) && answer.contains(&wanted)
     })
 }
@@ -101,7 +101,7 @@ fn a_killed_server_comes_back_on_its_ports_with_what_it_confirmed() {
         assert!(is_known(&server, "kept"));
         let answer = send(&server, "kept").unwrap();
         assert!(answer.contains(DONE), "{answer}");
-        let ports = |server: &RocketMq| (server.port(), server.name_server_port(), server.broker_port());
+        let ports = |server: &RocketMq| (server.proxy_port(), server.port(), server.broker_port());
         let (before, pid) = (ports(&server), server.pid());
         server.kill().unwrap();
         assert!(send(&server, "kept").is_err(), "something still listens");
@@ -121,7 +121,7 @@ fn a_frozen_server_answers_when_it_is_thawed() {
     let Some(server) = private() else { return };
     create(&server, "kept").unwrap();
     server.freeze().unwrap();
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.proxy_port())).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     // How HTTP/2 begins, with no settings.
     stream

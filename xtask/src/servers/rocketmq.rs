@@ -1,10 +1,10 @@
-//! RocketMQ for the long forms, from the official jars. Each test starts its own server or shares one with its binary.
+//! RocketMQ for a test run, from the official jars. Each test starts its own server or shares one with its binary.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use outbox_test_harness::{RocketMq, RocketMqBinaries, RocketMqOptions};
+use outbox_test_harness::{RocketMq, RocketMqBinaries, RocketMqOptions, requirement};
 
 use super::jars::{self, Jar};
 
@@ -17,7 +17,7 @@ const JARS: [Jar; 3] = [
 
 /// Installs and fetches what is missing, if it may.
 pub(super) fn provide() {
-    if RocketMqBinaries::find().is_err() {
+    if requirement::rocketmq_program().is_err() {
         jars::provide(
             "RocketMQ",
             &RocketMqBinaries::cache_folder(),
@@ -28,15 +28,14 @@ pub(super) fn provide() {
 }
 
 /// Says what there is.
-pub(super) fn say(full: bool) {
-    match RocketMqBinaries::find() {
-        _ if !full => println!("  RocketMQ: not without --full"),
+pub(super) fn say() {
+    match requirement::rocketmq_program() {
         Ok(found) => println!(
             "  RocketMQ: {} at {}",
             RocketMqBinaries::VERSION,
             found.jars().display()
         ),
-        Err(missing) => println!("  RocketMQ: none ({missing})"),
+        Err(missing) => println!("  RocketMQ: none ({})", missing.reason),
     }
 }
 

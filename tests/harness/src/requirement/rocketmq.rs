@@ -2,11 +2,8 @@
 
 use std::sync::Mutex;
 
-use super::{LeftOut, or_leave_out, own_shared_server};
-use crate::environment;
+use super::{LeftOut, or_leave_out, own_shared_server, program};
 use crate::rocketmq::{RocketMq, RocketMqBinaries, RocketMqOptions};
-
-const NAME: &str = "rocketmq";
 
 /// The URL of a server that the tests of this binary share: they use topics and groups of their own. `None`: the test is left out
 /// and that was written down.
@@ -32,19 +29,11 @@ pub fn private_rocketmq(options: &RocketMqOptions) -> Option<RocketMq> {
     Some(RocketMq::start_with(options).unwrap_or_else(|error| panic!("no server for this test: {error}")))
 }
 
-/// The server that there is. It belongs to the long forms: each start costs seconds of a processor, and its jars are many.
+/// The server that there is.
 ///
 /// # Errors
 ///
-/// When there is none, or the short forms alone were asked for.
+/// When there is none.
 pub fn rocketmq_program() -> Result<RocketMqBinaries, LeftOut> {
-    let left_out = |reason| LeftOut {
-        name: NAME.to_owned(),
-        reason,
-    };
-    if environment::is_short() {
-        return Err(left_out("it runs with `cargo xtask test --full`".to_owned()));
-    }
-    RocketMqBinaries::find()
-        .map_err(|error| left_out(format!("{error}; `cargo xtask test --full` provides it")))
+    program("rocketmq", RocketMqBinaries::find())
 }

@@ -4,6 +4,7 @@ import java.net.InetSocketAddress;
 import org.apache.rocketmq.broker.BrokerController;
 import org.apache.rocketmq.broker.BrokerStartup;
 import org.apache.rocketmq.common.namesrv.NamesrvConfig;
+import org.apache.rocketmq.common.topic.TopicValidator;
 import org.apache.rocketmq.namesrv.NamesrvController;
 import org.apache.rocketmq.proxy.ProxyStartup;
 import org.apache.rocketmq.proxy.config.Configuration;
@@ -28,8 +29,8 @@ public final class Launcher {
 
     public static void main(String[] arguments) {
         try {
-            nameServer(Integer.parseInt(arguments[0]));
-            broker(arguments[1], arguments[2], Integer.parseInt(arguments[3]));
+            NamesrvController nameServer = nameServer(Integer.parseInt(arguments[0]));
+            broker(nameServer, arguments[1], arguments[2], Integer.parseInt(arguments[3]));
         } catch (Throwable error) {
             error.printStackTrace();
             // Threads that were started keep the process, and a shutdown in order waits for some that weren't.
@@ -37,7 +38,7 @@ public final class Launcher {
         }
     }
 
-    private static void nameServer(int port) throws Exception {
+    private static NamesrvController nameServer(int port) throws Exception {
         NettyServerConfig listens = new NettyServerConfig();
         listens.setBindAddress(LOOPBACK);
         listens.setListenPort(port);
@@ -45,9 +46,11 @@ public final class Launcher {
         controller.initialize();
         // No hook shuts it down: the broker still talks to it while it shuts down itself.
         controller.start();
+        return controller;
     }
 
-    private static void broker(String brokerFile, String proxyFile, int port) throws Exception {
+    private static void broker(NamesrvController nameServer, String brokerFile, String proxyFile, int port)
+        throws Exception {
         System.setProperty(Configuration.CONFIG_PATH_PROPERTY, proxyFile);
         ConfigurationManager.initEnv();
         ConfigurationManager.intConfig();
@@ -58,6 +61,11 @@ public final class Launcher {
         DefaultMessagingProcessor processor = DefaultMessagingProcessor.createForLocalMode(broker);
         GrpcMessagingApplication application = GrpcMessagingApplication.create(processor);
         broker.start();
+        // Where the first time fails, it would say in ten seconds only that it is there.
+        while (nameServer.getRouteInfoManager().pickupTopicRouteData(TopicValidator.RMQ_SYS_SELF_TEST_TOPIC) == null) {
+            broker.registerBrokerAll(true, false, true);
+            Thread.sleep(20);
+        }
         processor.start();
         application.start();
         NettyServerBuilder.forAddress(new InetSocketAddress(LOOPBACK, port))

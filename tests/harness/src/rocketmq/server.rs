@@ -27,22 +27,22 @@ impl RocketMq {
         })
     }
 
-    /// `rocketmq://…`, of the proxy that speaks gRPC.
+    /// `rocketmq://…`, of the name server.
     pub fn url(&self) -> String {
-        format!("rocketmq://127.0.0.1:{}", self.server.port())
+        format!("rocketmq://127.0.0.1:{}", self.port())
     }
 
-    /// The proxy's port, the same over restarts.
+    /// The name server's port, the same over restarts.
     pub fn port(&self) -> u16 {
-        self.server.port()
-    }
-
-    /// The name server's port, where RocketMQ's own protocol (remoting) is spoken; the same over restarts.
-    pub fn name_server_port(&self) -> u16 {
         self.server.program().ports().name_server
     }
 
-    /// The broker's port; as [`Self::name_server_port`].
+    /// The port of the proxy that speaks gRPC; as [`Self::port`].
+    pub fn proxy_port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// The broker's port; as [`Self::port`].
     pub fn broker_port(&self) -> u16 {
         self.server.program().ports().broker
     }

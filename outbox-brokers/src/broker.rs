@@ -65,7 +65,8 @@ impl Ordering {
 }
 
 /// Connects to the engine that the URL's scheme names: `nats://` and `tls://` for NATS JetStream, `amqp://` and `amqps://` for
-/// RabbitMQ, `kafka://` for Apache Kafka, `redis://` and `rediss://` for Redis Streams.
+/// RabbitMQ, `kafka://` for Apache Kafka, `redis://` and `rediss://` for Redis Streams, `rocketmq://` for Apache
+/// RocketMQ.
 ///
 /// `scheme://[user[:password]@]host[:port][,host[:port]…][/path][?setting=value&…]`. User, password and values are percent-encoded
 /// where they have to be. Each engine's page names its settings; these all have: `prefix`, `queues` (per topic), `timeout` (as in
@@ -102,6 +103,10 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Broker>, BrokerError> {
         "amqp" | "amqps" => Ok(Arc::new(
             crate::rabbitmq::RabbitMqBuilder::of_url(url)?.connect().await?,
         )),
+        #[cfg(feature = "rocketmq")]
+        "rocketmq" => Ok(Arc::new(
+            crate::rocketmq::RocketMqBuilder::of_url(url)?.connect().await?,
+        )),
         scheme => Err(unknown(scheme)),
     }
 }
@@ -115,6 +120,7 @@ const SCHEMES: &[(&str, &str)] = &[
     ("rediss", "redis-rustls"),
     ("amqp", "rabbitmq"),
     ("amqps", "rabbitmq"),
+    ("rocketmq", "rocketmq"),
 ];
 
 fn unknown(scheme: &str) -> BrokerError {

@@ -5,13 +5,20 @@
 //! * [`nats`] (feature `nats`): NATS JetStream.
 //! * [`redis_streams`] (feature `redis`, and `redis-rustls` for TLS): Redis Streams.
 //! * [`rabbitmq`] (feature `rabbitmq`): RabbitMQ.
+//! * [`rocketmq`] (feature `rocketmq`): Apache RocketMQ.
 //!
 //! [`connect`] chooses by a URL; each engine has a builder of its own as well, with the same settings. What an engine can't do is
 //! said as data ([`Capabilities`](outbox_core::Capabilities)) and in its module; which words of ours are which of its own, in the
 //! pages of `docs/`.
 
 #![cfg_attr(
-    not(all(feature = "nats", feature = "rabbitmq", feature = "kafka", feature = "redis")),
+    not(all(
+        feature = "nats",
+        feature = "rabbitmq",
+        feature = "kafka",
+        feature = "redis",
+        feature = "rocketmq"
+    )),
     allow(dead_code, reason = "what one engine needs another does not")
 )]
 
@@ -38,6 +45,8 @@ pub mod nats;
 pub mod rabbitmq;
 #[cfg(feature = "redis")]
 pub mod redis_streams;
+#[cfg(feature = "rocketmq")]
+pub mod rocketmq;
 
 pub use broker::{Broker, Ordering, connect};
 pub use dead_letters::{DeadLetter, DeadLetters};

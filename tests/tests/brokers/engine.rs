@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use outbox_brokers::{Broker, Ordering};
 use outbox_core::{Delivery, Message, Publisher, ReceiveError, Subscriber};
-use outbox_test_harness::{KafkaOptions, NatsOptions, RabbitMqOptions, RedisOptions, requirement};
+use outbox_test_harness::{
+    KafkaOptions, NatsOptions, RabbitMqOptions, RedisOptions, RocketMqOptions, requirement,
+};
 
 use crate::support::SOON;
 
@@ -61,6 +63,11 @@ macro_rules! on_every_engine {
                 async fn rabbitmq() {
                     on(EngineKind::RabbitMq).await;
                 }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn rocketmq() {
+                    on(EngineKind::RocketMq).await;
+                }
             }
         )*
     };
@@ -73,6 +80,7 @@ pub enum Kind {
     Nats,
     Redis,
     RabbitMq,
+    RocketMq,
 }
 
 /// What not every engine does.
@@ -119,6 +127,13 @@ impl Kind {
                 drop_repeated: false,
                 // Whoever has the connection has the message.
                 lease: false,
+                no_topic: None,
+            },
+            Self::RocketMq => Does {
+                keep: true,
+                drop_repeated: false,
+                lease: true,
+                // Names that it doesn't take are mapped.
                 no_topic: None,
             },
         }
@@ -211,6 +226,28 @@ impl Server for outbox_test_harness::Kafka {
     }
 }
 
+impl Server for outbox_test_harness::RocketMq {
+    fn port(&self) -> u16 {
+        Self::port(self)
+    }
+    fn kill(&mut self) {
+        Self::kill(self).unwrap();
+    }
+    fn restart(&mut self) {
+        Self::restart(self).unwrap();
+    }
+    fn freeze(&self) {
+        Self::freeze(self).unwrap();
+    }
+    fn thaw(&self) {
+        Self::thaw(self);
+    }
+    /// The name server says where the broker is; what goes wrong goes wrong there.
+    fn way(&self) -> (u16, Option<u16>) {
+        (self.broker_port(), None)
+    }
+}
+
 /// A running engine, and a connection to it.
 pub struct Engine {
     pub kind: Kind,
@@ -244,6 +281,7 @@ fn own_server(kind: Kind) -> Option<Box<dyn Server>> {
             Box::new(requirement::private_redis(&on_disk)?)
         }
         Kind::RabbitMq => Box::new(requirement::private_rabbitmq(&RabbitMqOptions::new())?),
+        Kind::RocketMq => Box::new(requirement::private_rocketmq(&RocketMqOptions::new())?),
     })
 }
 
@@ -253,7 +291,7 @@ pub struct Proxied;
 impl Proxied {
     pub async fn start(kind: Kind) -> Option<Engine> {
         match kind {
-            Kind::Kafka => Harmed::start(kind).await,
+            Kind::Kafka | Kind::RocketMq => Harmed::start(kind).await,
             _ => Engine::start(kind).await,
         }
     }
@@ -288,6 +326,9 @@ impl Engine {
             Kind::RabbitMq => Box::new(Shared {
                 port: port_of(&requirement::shared_rabbitmq_url()?),
             }),
+            Kind::RocketMq => Box::new(Shared {
+                port: port_of(&requirement::shared_rocketmq_url()?),
+            }),
         };
         Self::on(kind, server, SESSION).await
     }
@@ -296,7 +337,7 @@ impl Engine {
         static ENGINES: AtomicU32 = AtomicU32::new(0);
         let prefix = match kind {
             Kind::Nats | Kind::Redis => "outbox".to_owned(),
-            Kind::Kafka | Kind::RabbitMq => {
+            Kind::Kafka | Kind::RabbitMq | Kind::RocketMq => {
                 format!("test{}", ENGINES.fetch_add(1, atomic::Ordering::Relaxed))
             }
         };
@@ -316,12 +357,18 @@ impl Engine {
 
     /// Where it is, with more settings (`&name=value`).
     pub fn url(&self, more: &str) -> String {
-        self.url_at(self.server.port(), more)
+        url(self.kind, self.server.port(), &self.prefix, self.session, more)
     }
 
     /// Where it is behind another port.
     pub fn url_at(&self, port: u16, more: &str) -> String {
-        url(self.kind, port, &self.prefix, self.session, more)
+        match self.kind {
+            Kind::RocketMq => {
+                let more = format!("&broker=127.0.0.1:{port}{more}");
+                url(self.kind, self.server.port(), &self.prefix, self.session, &more)
+            }
+            _ => url(self.kind, port, &self.prefix, self.session, more),
+        }
     }
 
     /// As another process has it.
@@ -404,6 +451,9 @@ fn url(kind: Kind, port: u16, prefix: &str, session: Duration, more: &str) -> St
             format!("redis://127.0.0.1:{port}?timeout=2s&lease={lease}s&max_message_bytes=1048576{more}")
         }
         Kind::Nats => format!("nats://127.0.0.1:{port}?timeout=2s&lease={lease}s&prefix={prefix}{more}"),
+        Kind::RocketMq => format!(
+            "rocketmq://127.0.0.1:{port}?timeout=2s&lease={lease}s&prefix={prefix}&max_message_bytes=1048576{more}"
+        ),
         Kind::RabbitMq => format!(
             "amqp://127.0.0.1:{port}?timeout=2s&heartbeat={lease}s&prefix={prefix}&max_message_bytes=1048576{more}"
         ),

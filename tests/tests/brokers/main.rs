@@ -15,5 +15,6 @@ mod members;
 mod nats;
 mod rabbitmq;
 mod redis;
+mod rocketmq;
 mod tls;
 mod url;

@@ -115,6 +115,7 @@ pub(crate) enum BrokerName {
     Nats,
     Rabbitmq,
     Redis,
+    Rocketmq,
 }
 
 impl BrokerName {
@@ -124,6 +125,7 @@ impl BrokerName {
             Self::Nats => "nats",
             Self::Rabbitmq => "rabbitmq",
             Self::Redis => "redis",
+            Self::Rocketmq => "rocketmq",
         }
     }
 }

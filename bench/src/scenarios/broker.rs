@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use outbox_brokers::{Broker, Ordering};
 use outbox_core::Message;
-use outbox_test_harness::{KafkaOptions, NatsOptions, RabbitMqOptions, RedisOptions};
+use outbox_test_harness::{KafkaOptions, NatsOptions, RabbitMqOptions, RedisOptions, RocketMqOptions};
 use serde_json::Map;
 use sqlx::{MySql, Postgres, Sqlite};
 
@@ -59,6 +59,12 @@ impl Private {
             BrokerName::Nats => Arc::new(broker::Nats::connect(&url).await?),
             BrokerName::Redis => Arc::new(broker::Redis::connect(&url).await?),
             BrokerName::Rabbitmq => Arc::new(broker::RabbitMq::connect(&url).await?),
+            BrokerName::Rocketmq => {
+                let name_server = url
+                    .split_once("://")
+                    .map_or(&*url, |(_, name_server)| name_server);
+                Arc::new(broker::RocketMq::connect(name_server).await?)
+            }
         };
         let mut member = broker.subscribe("bench", &[TOPIC], Ordering::PerKey).await?;
         member.close().await?;
@@ -103,6 +109,17 @@ fn start(name: BrokerName) -> Result<Started> {
             let server = outbox_test_harness::RabbitMq::start_with(&RabbitMqOptions::new())
                 .context("a private RabbitMQ: install rabbitmq-server, as `cargo xtask test` does")?;
             let (version, url) = (server.version().to_owned(), server.url());
+            (Box::new(server), version, url)
+        }
+        BrokerName::Rocketmq => {
+            // Large files, as a server has them that is no test's.
+            let options = RocketMqOptions::new().configuration("mappedFileSizeCommitLog=268435456");
+            let server = outbox_test_harness::RocketMq::start_with(&options)
+                .context("a private RocketMQ: `cargo xtask test` fetches it")?;
+            let (version, url) = (
+                outbox_test_harness::RocketMqBinaries::VERSION.to_owned(),
+                server.url(),
+            );
             (Box::new(server), version, url)
         }
     })

@@ -6,6 +6,7 @@ mod kafka;
 mod nats;
 mod rabbitmq;
 mod redis;
+mod rocketmq;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ pub(crate) use kafka::Kafka;
 pub(crate) use nats::Nats;
 pub(crate) use rabbitmq::RabbitMq;
 pub(crate) use redis::Redis;
+pub(crate) use rocketmq::RocketMq;
 
 /// As ours places them: eight queues of a topic.
 const QUEUES: u32 = 8;

@@ -1,7 +1,9 @@
 //! The demo on each message broker, by changing one URL: every module a process of its own, the relay among them, killed at random
 //! moments. What is delivered twice on the way takes effect once.
 
-use outbox_test_harness::{KafkaOptions, NatsOptions, RabbitMqOptions, RedisOptions, requirement};
+use outbox_test_harness::{
+    KafkaOptions, NatsOptions, RabbitMqOptions, RedisOptions, RocketMqOptions, requirement,
+};
 
 use crate::demo::play;
 use crate::support::Place;
@@ -48,4 +50,12 @@ fn rabbitmq() {
         return;
     };
     nothing_is_lost_on("amqp", &server.url());
+}
+
+#[test]
+fn rocketmq() {
+    let Some(server) = requirement::private_rocketmq(&RocketMqOptions::new()) else {
+        return;
+    };
+    nothing_is_lost_on("rocketmq", &format!("{}?{LEASE}", server.url()));
 }

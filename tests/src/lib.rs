@@ -47,6 +47,11 @@ struct RabbitMqPage;
 #[doc = include_str!("../../docs/nats.md")]
 struct NatsPage;
 
+/// The examples of the page on RocketMQ, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rocketmq.md")]
+struct RocketMqPage;
+
 /// The examples of the page on Redis Streams, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/redis-streams.md")]

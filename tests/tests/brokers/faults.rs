@@ -106,7 +106,13 @@ on_every_engine! {
         }
         let messages = (kills + 1) * per_kill;
         world.wait_empty(SOON * 2).await;
-        eventually("everything is handled", async || handled.distinct() as u64 == messages).await;
+        // However long it takes a busy machine: it goes on.
+        let mut so_far = 0;
+        while so_far < messages {
+            let more = format!("more than {so_far} of {messages} are handled");
+            eventually(&more, async || handled.distinct() as u64 > so_far).await;
+            so_far = handled.distinct() as u64;
+        }
         assert_eq!((relay.stats.dead.get(), relay.stats.refused.get()), (0, 0), "an outage costs no attempt");
         relay.stop().await;
         stop.cancel();

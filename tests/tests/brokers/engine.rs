@@ -153,9 +153,9 @@ pub trait Server: Send {
     }
 }
 
-/// A server of the harness, all of which have the same methods.
+/// A server of the harness, all of which have the same methods, and a way of its own where it has one.
 macro_rules! server {
-    ($type:ty) => {
+    ($type:ty $(, $($way:tt)*)?) => {
         impl Server for $type {
             fn port(&self) -> u16 {
                 <$type>::port(self)
@@ -172,6 +172,7 @@ macro_rules! server {
             fn thaw(&self) {
                 <$type>::thaw(self);
             }
+            $($($way)*)?
         }
     };
 }
@@ -203,50 +204,22 @@ impl Server for Shared {
     }
 }
 
-impl Server for outbox_test_harness::Kafka {
-    fn port(&self) -> u16 {
-        Self::port(self)
-    }
-    fn kill(&mut self) {
-        Self::kill(self).unwrap();
-    }
-    fn restart(&mut self) {
-        Self::restart(self).unwrap();
-    }
-    fn freeze(&self) {
-        Self::freeze(self).unwrap();
-    }
-    fn thaw(&self) {
-        Self::thaw(self);
-    }
+server!(
+    outbox_test_harness::Kafka,
     /// Clients are told where to go on: elsewhere they would go past whoever passes on.
     fn way(&self) -> (u16, Option<u16>) {
         let (to, at) = self.second_way().unwrap();
         (to, Some(at))
     }
-}
+);
 
-impl Server for outbox_test_harness::RocketMq {
-    fn port(&self) -> u16 {
-        Self::port(self)
-    }
-    fn kill(&mut self) {
-        Self::kill(self).unwrap();
-    }
-    fn restart(&mut self) {
-        Self::restart(self).unwrap();
-    }
-    fn freeze(&self) {
-        Self::freeze(self).unwrap();
-    }
-    fn thaw(&self) {
-        Self::thaw(self);
-    }
+server!(
+    outbox_test_harness::RocketMq,
     /// The name server says where the broker is; what goes wrong goes wrong there.
     fn way(&self) -> (u16, Option<u16>) {
         (self.broker_port(), None)
     }
-}
+);
 
 /// A running engine, and a connection to it.
 pub struct Engine {

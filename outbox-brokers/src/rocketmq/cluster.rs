@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use outbox_core::Message;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use super::code::{ask, said};
 use super::frame::Command;
 use super::link::{Asked, Link, LinkError};
 use crate::error::BrokerError;
+use crate::placement;
 
 /// A topic that each broker has.
 pub(super) const EVERYWHERE: &str = "SELF_TEST_TOPIC";
@@ -35,6 +37,14 @@ pub(super) struct Queue {
 pub(super) struct Route {
     /// The same order for everybody.
     pub(super) queues: Vec<Queue>,
+}
+
+impl Route {
+    /// The queue of a message, of those that there are.
+    pub(super) fn queue_of(&self, message: &Message) -> Option<&Queue> {
+        let queues = u32::try_from(self.queues.len()).unwrap_or(u32::MAX);
+        self.queues.get(placement::queue(message, queues) as usize)
+    }
 }
 
 #[derive(Deserialize)]
@@ -224,6 +234,26 @@ impl Cluster {
             address: format!("the broker {name}"),
         };
         Ok(self.at(&address.ok_or_else(nowhere)?))
+    }
+
+    /// Asks the broker of this name.
+    pub(super) async fn ask(&self, broker: &str, command: Command) -> Result<Command, LinkError> {
+        self.broker(broker)?.call(command).await
+    }
+
+    /// The same, where any answer but yes is an error.
+    pub(super) async fn demand(
+        &self,
+        broker: &str,
+        doing: &'static str,
+        command: Command,
+    ) -> Result<Command, BrokerError> {
+        let answer = self.ask(broker, command).await;
+        let answer = answer.map_err(BrokerError::server(doing))?;
+        match answer.code {
+            said::OK => Ok(answer),
+            _ => Err(refused(doing, &answer)),
+        }
     }
 
     /// The connection to the broker at this address.

@@ -19,7 +19,6 @@ use super::{fields, names, topics};
 use crate::dead_letters::{DeadLetter, DeadLetters, kept_text};
 use crate::error::BrokerError;
 use crate::names::check_group;
-use crate::placement;
 
 const LISTING: &str = "listing dead letters";
 const REDRIVING: &str = "redriving";
@@ -158,7 +157,8 @@ impl RocketMqDeadLetters {
                 .with("subscription", "*")
                 .with("subVersion", 0)
                 .with("expressionType", "TAG");
-            let answer = ask_broker(&self.cluster, queue, command).await?;
+            let answer = self.cluster.ask(&queue.broker, command).await;
+            let answer = answer.map_err(BrokerError::server(LISTING))?;
             let next = match answer.code {
                 said::OK => {
                     records.extend(Record::all(answer.body.clone()));
@@ -243,8 +243,7 @@ impl DeadLetters for RocketMqDeadLetters {
         let message = &letter.message;
         let name = names::topic(&self.settings.prefix, message.topic());
         let route = topics::ensure(&self.cluster, &self.settings, &name, self.settings.queues).await?;
-        let queues = u32::try_from(route.queues.len()).unwrap_or(u32::MAX);
-        let Some(queue) = route.queues.get(placement::queue(message, queues) as usize) else {
+        let Some(queue) = route.queue_of(message) else {
             return Ok(false);
         };
         let more = [(fields::FOR_GROUP, (&*self.group).into())];
@@ -327,16 +326,8 @@ async fn put(
 /// The first offset of a queue, or the one after the last.
 async fn bound(cluster: &Cluster, topic: &str, queue: &Queue, which: i32) -> Result<i64, BrokerError> {
     let command = Command::new(which).with("topic", topic).with("queueId", queue.id);
-    let answer = ask_broker(cluster, queue, command).await?;
-    match answer.code {
-        said::OK => Ok(answer.number("offset").unwrap_or(0)),
-        _ => Err(refused(LISTING, &answer)),
-    }
-}
-
-async fn ask_broker(cluster: &Cluster, queue: &Queue, command: Command) -> Result<Command, BrokerError> {
-    let asked = async { cluster.broker(&queue.broker)?.call(command).await };
-    asked.await.map_err(BrokerError::server(LISTING))
+    let answer = cluster.demand(&queue.broker, LISTING, command).await?;
+    Ok(answer.number("offset").unwrap_or(0))
 }
 
 impl std::fmt::Debug for RocketMqDeadLetters {

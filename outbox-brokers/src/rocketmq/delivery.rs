@@ -86,8 +86,8 @@ impl Outcome {
 
     async fn tell(&self, command: Command) -> Result<(), ReceiveError> {
         self.still_ours()?;
-        let asked = async { self.cluster.broker(&self.broker)?.call(command).await };
-        let answer = asked.await.map_err(|error| ReceiveError::Unavailable {
+        let asked = self.cluster.ask(&self.broker, command).await;
+        let answer = asked.map_err(|error| ReceiveError::Unavailable {
             message: format!("the broker did not take the outcome: {error}").into(),
             source: Some(Arc::new(error)),
         })?;

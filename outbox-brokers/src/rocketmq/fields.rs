@@ -133,8 +133,7 @@ fn properties(
         Due::Now => {}
         Due::After(delay) => push(DELIVER_AFTER, &delay.as_millis().to_string())?,
         Due::At(time) => {
-            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-            push(DELIVER_AT, &since.as_millis().to_string())?;
+            push(DELIVER_AT, &millis(time).to_string())?;
         }
     }
     for (name, value) in mapping.fields(message) {

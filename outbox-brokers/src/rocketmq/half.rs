@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use super::cluster::{Cluster, refused, said_text};
+use super::cluster::{Cluster, refused};
 use super::code::{ask, said};
 use super::connect::Settings;
 use super::fields;
@@ -119,9 +119,8 @@ impl RocketMqHalfMessages {
     /// As [`Publisher::publish`](outbox_core::Publisher::publish). It may be prepared then, and is asked after.
     pub async fn prepare(&self, message: &Message) -> Result<Prepared, PublishError> {
         let route = self.publisher.route(message.topic()).await?;
-        let queue = self
-            .publisher
-            .queue(message, &route)
+        let queue = route
+            .queue_of(message)
             .ok_or_else(|| PublishError::unavailable("its topic has no queue"))?;
         let more = [
             (fields::PREPARED, "true".into()),
@@ -311,14 +310,7 @@ async fn say_alive(cluster: &Cluster, client: &str, producers: &str) -> Result<(
             continue;
         }
         let command = Command::new(ask::HEARTBEAT).body(body.clone());
-        let answer = link.call(command).await.map_err(BrokerError::server(DOING))?;
-        if answer.code != said::OK {
-            return Err(BrokerError::Server {
-                doing: DOING,
-                message: said_text(&answer),
-                source: None,
-            });
-        }
+        cluster.demand(&master, DOING, command).await?;
     }
     Ok(())
 }

@@ -7,13 +7,12 @@ use futures_util::future::join_all;
 use outbox_core::{Capabilities, Limits, Message, PublishError, PublishErrorKind, Publisher};
 
 use super::cluster::{Cluster, Queue, Route};
-use super::code::{ask, said};
+use super::code::ask;
 use super::connect::Settings;
 use super::frame::Command;
 use super::sender::{self, Letter};
 use super::{fields, names, topics};
 use crate::error::BrokerError;
-use crate::placement;
 
 /// Most messages of one `publish`.
 const MAX_BATCH: usize = 1_000;
@@ -72,14 +71,8 @@ impl RocketMqPublisher {
         Ok(route)
     }
 
-    /// The queue of a message, of those that there are.
-    pub(super) fn queue<'a>(&self, message: &Message, route: &'a Route) -> Option<&'a Queue> {
-        let queues = u32::try_from(route.queues.len()).unwrap_or(u32::MAX);
-        route.queues.get(placement::queue(message, queues) as usize)
-    }
-
     /// A message as it is sent, if it can be.
-    pub(super) fn letter(&self, message: &Message) -> Result<Letter, PublishError> {
+    fn letter(&self, message: &Message) -> Result<Letter, PublishError> {
         let letter = fields::letter(message, &self.settings.mapping, &[])?;
         letter.check(&self.settings)?;
         Ok(letter)
@@ -149,7 +142,7 @@ impl Publisher for RocketMqPublisher {
                 Err(error) => Err(error.clone()),
                 Ok(route) => self
                     .letter(message)
-                    .and_then(|letter| match self.queue(message, route) {
+                    .and_then(|letter| match route.queue_of(message) {
                         Some(queue) => Ok((queue, letter)),
                         None => Err(PublishError::unavailable("its topic has no queue")),
                     }),
@@ -193,14 +186,8 @@ impl Publisher for RocketMqPublisher {
             let command = Command::new(ask::MAX_OFFSET)
                 .with("topic", super::cluster::EVERYWHERE)
                 .with("queueId", 0);
-            let asked = async { self.cluster.broker(&master)?.call(command).await };
-            let answer = asked
-                .await
-                .map_err(BrokerError::server("asking a broker"))
-                .map_err(unavailable)?;
-            if answer.code != said::OK {
-                return Err(unavailable(super::cluster::refused("asking a broker", &answer)));
-            }
+            let asked = self.cluster.demand(&master, "asking a broker", command).await;
+            asked.map_err(unavailable)?;
         }
         Ok(())
     }

@@ -34,7 +34,10 @@ impl Properties {
             return false;
         }
         // An empty one is none to the server: it is as if it were not there.
-        self.0.extend([name, &IS.to_string(), value, &END.to_string()]);
+        self.0.push_str(name);
+        self.0.push(IS);
+        self.0.push_str(value);
+        self.0.push(END);
         true
     }
 

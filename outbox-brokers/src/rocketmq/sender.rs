@@ -121,8 +121,7 @@ async fn ask(
     let broker = &queue.broker;
     let away =
         |error| PublishError::unavailable(format!("the broker {broker} is away: {error}")).with_source(error);
-    let link = cluster.broker(broker).map_err(away)?;
-    let answer = link.call(command).await.map_err(away)?;
+    let answer = cluster.ask(broker, command).await.map_err(away)?;
     let text = said_text(&answer);
     match answer.code {
         said::OK => Ok(answer),

@@ -84,8 +84,6 @@ pub(super) async fn open(
         let route = topics::ensure(cluster, settings, &topic_name, settings.queues).await?;
         // Before anything is received: a group that is there has all that is published from now on.
         topics::ensure_group(cluster, settings, &route, &group_name, in_order).await?;
-        dead::ensure(cluster, settings, group).await?;
-        polls.route(&topic_name).await?;
         let of_topic = match ordering {
             Ordering::PerKey => None,
             Ordering::None { out } => Some(Arc::new(Semaphore::new(out as usize))),
@@ -104,6 +102,7 @@ pub(super) async fn open(
             taking: None,
         }));
     }
+    dead::ensure(cluster, settings, group).await?;
     let capacity = sources.iter().map(|source| source.out.available_permits()).sum();
     let (mut member, lane) = Member::new(shared, Some(settings.lease), settings.timeout, capacity);
     for source in sources {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::cluster::{Cluster, Route, refused};
-use super::code::{ask, said};
+use super::cluster::{Cluster, Route};
+use super::code::ask;
 use super::connect::Settings;
 use super::frame::Command;
 use crate::error::BrokerError;
@@ -42,7 +42,7 @@ pub(super) async fn ensure(
             .with("topicFilterType", "SINGLE_TAG")
             .with("topicSysFlag", 0)
             .with("order", false);
-        make(cluster, &master, "making a topic", command).await?;
+        cluster.demand(&master, "making a topic", command).await?;
     }
     cluster.wait_for(name).await
 }
@@ -75,21 +75,7 @@ pub(super) async fn ensure_group(
     brokers.dedup();
     for broker in brokers {
         let command = Command::new(ask::CREATE_GROUP).body(group.to_string());
-        make(cluster, broker, "making a consumer group", command).await?;
+        cluster.demand(broker, "making a consumer group", command).await?;
     }
     Ok(())
-}
-
-async fn make(
-    cluster: &Cluster,
-    broker: &str,
-    doing: &'static str,
-    command: Command,
-) -> Result<(), BrokerError> {
-    let link = cluster.broker(broker).map_err(BrokerError::server(doing))?;
-    let answer = link.call(command).await.map_err(BrokerError::server(doing))?;
-    match answer.code {
-        said::OK => Ok(()),
-        _ => Err(refused(doing, &answer)),
-    }
 }

@@ -16,8 +16,9 @@ pub struct SinkRules {
     pub down: Option<PathBuf>,
     /// Messages of the keys in this file (one per line) are refused.
     pub refuse: Option<PathBuf>,
-    /// A message of this key prints `stalled` and waits this long before it is refused.
-    pub stall: Option<(String, Duration)>,
+    /// With a message of this key in its hands the process prints `frozen` and stops itself (SIGSTOP). Continued, it
+    /// refuses the message.
+    pub freeze_key: Option<String>,
     /// One in so many batches ends the process before anything is journalled.
     pub abort_before: Option<u32>,
     /// One in so many batches ends the process after it was journalled, before the relay hears of it.
@@ -80,11 +81,13 @@ impl Publisher for JournalSink {
             std::process::abort();
         }
         let mut refused = self.refused_keys();
-        if let Some((key, pause)) = &self.rules.stall
+        if let Some(key) = &self.rules.freeze_key
             && batch.iter().any(|message| message.key() == Some(key))
         {
-            println!("stalled");
-            tokio::time::sleep(*pause).await;
+            println!("frozen");
+            if let Err(error) = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP) {
+                return vec![Err(PublishError::unavailable(error.to_string())); batch.len()];
+            }
             refused.insert(key.clone());
         }
         let is_refused = |message: &Message| message.key().is_some_and(|key| refused.contains(key));

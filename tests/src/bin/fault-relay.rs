@@ -1,6 +1,6 @@
 //! A relay in a process of its own, to be killed, frozen and cut off by tests.
 //!
-//! Prints `ready` when it runs, `stalled` when its sink stalls, and its figures when it was stopped.
+//! Prints `ready` when it runs, `frozen` when its sink stops it, and its figures when it was stopped.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,9 +33,7 @@ struct Arguments {
     #[arg(long)]
     refuse: Option<PathBuf>,
     #[arg(long)]
-    stall_key: Option<String>,
-    #[arg(long, default_value_t = 300)]
-    stall_ms: u64,
+    freeze_key: Option<String>,
     #[arg(long)]
     abort_before: Option<u32>,
     #[arg(long)]
@@ -56,9 +54,7 @@ async fn main() -> Result<()> {
         latency: Duration::from_millis(arguments.latency_ms),
         down: arguments.down,
         refuse: arguments.refuse,
-        stall: arguments
-            .stall_key
-            .map(|key| (key, Duration::from_millis(arguments.stall_ms))),
+        freeze_key: arguments.freeze_key,
         abort_before: arguments.abort_before,
         abort_after: arguments.abort_after,
         max_batch: arguments.max_batch,

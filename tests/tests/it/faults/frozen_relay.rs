@@ -13,9 +13,10 @@ on_servers! {
         };
         let (outbox, log, journal) = (Outbox::new(), Acknowledged::default(), world.journal());
         // One refusal is enough for the zombie to bury a message; the heir tries it again and again.
-        let mut zombie = world.spawn_relay(&["--stall-key", "k", "--stall-ms", "300", "--max-attempts", "1"]);
+        let mut zombie = world.spawn_relay(&["--freeze-key", "k", "--max-attempts", "1"]);
         world.backend.write(&outbox, "k", false).await;
-        zombie.line_where(SOON, |line| line == "stalled").unwrap();
+        // It stops itself: a signal from here could come when the refusal is written already.
+        zombie.line_where(SOON, |line| line == "frozen").unwrap();
         zombie.freeze().unwrap();
         let refuse = world.scratch.path().join("refuse");
         std::fs::write(&refuse, "k").unwrap();

@@ -1,15 +1,18 @@
-//! Runs `cargo test`, passes its output on, and reads from it how many tests ran.
+//! Runs `cargo test`, passes its output on, and reads from it how many tests ran and which failed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::failure::Failures;
+
 /// What the output said, over all test programs.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    pub(crate) failures: Failures,
     /// Tests marked `#[ignore]`, each with its reason: those were left out too.
     pub(crate) ignored: Vec<(String, String)>,
 }
@@ -39,10 +42,12 @@ impl Counts {
     pub(crate) fn add(&mut self, more: Self) {
         self.passed += more.passed;
         self.failed += more.failed;
+        self.failures.found.extend(more.failures.found);
         self.ignored.extend(more.ignored);
     }
 
     fn note(&mut self, line: &str) {
+        self.failures.note(line);
         if let Some(result) = line.strip_prefix("test result: ") {
             self.passed += number_before(result, " passed");
             self.failed += number_before(result, " failed");

@@ -5,6 +5,7 @@ mod cargo_test;
 mod cli;
 mod containers;
 mod engine;
+mod failure;
 mod images;
 mod left_out;
 mod matrix;

@@ -103,6 +103,12 @@ fn report(arguments: &TestArguments, counts: &Counts, left_out: &LeftOut, stages
     };
     println!("\n{stages}");
     println!("{left_out}");
+    if !counts.failures.found.is_empty() {
+        println!("Failed:");
+    }
+    for failure in &counts.failures.found {
+        println!("{failure}");
+    }
     // A test that leaves itself out ends well as far as cargo knows.
     println!(
         "Tests: {} passed{}, {} failed, {} ignored ({forms})",

@@ -9,10 +9,9 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::auth::Credentials;
 use super::code::{ask, said};
 use super::frame::Command;
-use super::link::{Asked, Link, LinkError};
+use super::link::{Asked, Link, LinkError, Manner};
 use crate::error::BrokerError;
 use crate::placement;
 
@@ -79,8 +78,7 @@ struct BrokerData {
 /// The servers, with a connection to each that was needed.
 pub(super) struct Cluster {
     name_servers: Vec<Link>,
-    credentials: Option<Credentials>,
-    timeout: Duration,
+    manner: Manner,
     asked: Option<mpsc::Sender<Asked>>,
     /// Where the one broker is, whatever name servers say.
     at: Option<String>,
@@ -96,17 +94,11 @@ struct Brokers {
 }
 
 impl Cluster {
-    pub(super) fn new(
-        hosts: &[String],
-        credentials: Option<&Credentials>,
-        timeout: Duration,
-        at: Option<String>,
-    ) -> Self {
-        let link = |host: &String| Link::new(host.clone(), credentials.cloned(), timeout, None);
+    pub(super) fn new(hosts: &[String], manner: Manner, at: Option<String>) -> Self {
+        let link = |host: &String| Link::new(host.clone(), manner.clone(), None);
         Self {
             name_servers: hosts.iter().map(link).collect(),
-            credentials: credentials.cloned(),
-            timeout,
+            manner,
             asked: None,
             at,
             brokers: Mutex::default(),
@@ -115,18 +107,10 @@ impl Cluster {
 
     /// The same servers over connections of its own; what brokers ask goes there.
     pub(super) fn apart(&self, asked: Option<mpsc::Sender<Asked>>) -> Self {
-        let link = |link: &Link| {
-            Link::new(
-                link.address().to_owned(),
-                self.credentials.clone(),
-                self.timeout,
-                None,
-            )
-        };
+        let link = |link: &Link| Link::new(link.address().to_owned(), self.manner.clone(), None);
         Self {
             name_servers: self.name_servers.iter().map(link).collect(),
-            credentials: self.credentials.clone(),
-            timeout: self.timeout,
+            manner: self.manner.clone(),
             asked,
             at: self.at.clone(),
             brokers: Mutex::new(Brokers {
@@ -201,7 +185,7 @@ impl Cluster {
         loop {
             match self.route(topic).await? {
                 Some(route) if !route.queues.is_empty() => return Ok(route),
-                _ if begun.elapsed() > self.timeout => {
+                _ if begun.elapsed() > self.manner.timeout => {
                     return Err(BrokerError::Missing {
                         what: "topic",
                         name: topic.to_owned(),
@@ -262,8 +246,8 @@ impl Cluster {
             if let Some(link) = brokers.links.get(address) {
                 return Arc::clone(link);
             }
-            let (credentials, asked) = (self.credentials.clone(), self.asked.clone());
-            let link = Arc::new(Link::new(address.to_owned(), credentials, self.timeout, asked));
+            let link = Link::new(address.to_owned(), self.manner.clone(), self.asked.clone());
+            let link = Arc::new(link);
             brokers.links.insert(address.to_owned(), Arc::clone(&link));
             link
         })

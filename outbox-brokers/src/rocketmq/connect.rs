@@ -1,8 +1,11 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::Credentials;
 use super::cluster::Cluster;
+use super::link::Manner;
+use super::tls::Tls;
 use super::{RocketMq, names};
 use crate::common::{Bounds, Common};
 use crate::error::BrokerError;
@@ -31,7 +34,7 @@ pub(super) struct Settings {
 }
 
 /// The names of the settings that a URL can have besides those that every engine has.
-const SETTINGS: &[&str] = &["lease", "create", "max_message_bytes", "broker"];
+const SETTINGS: &[&str] = &["lease", "create", "max_message_bytes", "broker", "tls"];
 
 /// Sets a [`RocketMq`] up.
 #[must_use = "a builder does nothing until it connects"]
@@ -43,6 +46,7 @@ pub struct RocketMqBuilder {
     create: bool,
     max_message_bytes: usize,
     broker: Option<String>,
+    tls: bool,
 }
 
 impl RocketMqBuilder {
@@ -68,6 +72,7 @@ impl RocketMqBuilder {
             create: true,
             max_message_bytes: MESSAGE_BYTES,
             broker: None,
+            tls: false,
         };
         for setting in url.settings() {
             if builder.common.take(setting)? {
@@ -78,6 +83,10 @@ impl RocketMqBuilder {
                 "create" => builder.create_topics(setting.yes()?),
                 "max_message_bytes" => builder.max_message_bytes(setting.number()?),
                 "broker" => builder.broker_address(&setting.value),
+                "tls" => Self {
+                    tls: setting.yes()?,
+                    ..builder
+                },
                 _ => return Err(Common::unknown(setting, SETTINGS)),
             };
         }
@@ -125,7 +134,8 @@ impl RocketMqBuilder {
     }
 
     /// The most bytes of a message and of the messages that are sent together, headers and all. Default: 4 MiB without 64 KiB, which
-    /// fits into the server's own (`maxMessageSize`, 4 MiB). A larger message is refused on this side.
+    /// fits into the server's own (`maxMessageSize`, 4 MiB). A larger message is refused on this side. What others have compressed is
+    /// read up to four times as many.
     pub fn max_message_bytes(mut self, bytes: usize) -> Self {
         self.max_message_bytes = bytes;
         self
@@ -138,18 +148,37 @@ impl RocketMqBuilder {
         self
     }
 
+    /// TLS, with these roots in PEM instead of those of the system. A certificate has to be for the address at which a server is reached,
+    /// and brokers are known by their IP address unless their `brokerIP1` is a name.
+    pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
+        self.common.tls.roots = Some(path.into());
+        self
+    }
+
+    /// TLS, with a certificate and its key in PEM, for servers that ask for one (`tls.server.need.client.auth`).
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.common.tls.certificate = Some(certificate.into());
+        self.common.tls.key = Some(key.into());
+        self
+    }
+
     /// Connects. Later connections come back by themselves when somebody needs them.
     ///
     /// # Errors
-    /// A setting can't be, or no name server can be reached, or it knows no broker.
+    /// A setting can't be, a file can't be read, or no name server can be reached, or it knows no broker.
     pub async fn connect(self) -> Result<RocketMq, BrokerError> {
         self.check()?;
-        let cluster = Cluster::new(
-            &self.name_servers,
-            self.credentials.as_ref(),
-            self.common.timeout,
-            self.broker,
-        );
+        // Files for it ask for it, too.
+        let tls = match self.tls || self.common.tls.are_set() {
+            true => Some(Tls::new(&self.common.tls).await?),
+            false => None,
+        };
+        let manner = Manner {
+            credentials: self.credentials,
+            tls,
+            timeout: self.common.timeout,
+        };
+        let cluster = Cluster::new(&self.name_servers, manner, self.broker);
         cluster.masters().await?;
         let settings = Settings {
             // CloudEvents has no binding to RocketMQ; this is what Kafka's says.
@@ -172,10 +201,6 @@ impl RocketMqBuilder {
         if self.lease < Duration::from_secs(1) {
             let lease = format!("{:?}", self.lease);
             return Err(BrokerError::setting("lease", lease, "it is at least 1 s"));
-        }
-        if self.common.tls.are_set() {
-            let reason = "TLS is not spoken with RocketMQ yet";
-            return Err(BrokerError::setting("a certificate", "set", reason));
         }
         Ok(())
     }

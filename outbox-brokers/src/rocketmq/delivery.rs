@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::cluster::{Cluster, said_text};
 use super::code::{ask, said};
+use super::compression::Unread;
 use super::connect::Settings;
 use super::dead;
 use super::frame::Command;
@@ -23,7 +24,8 @@ pub(super) struct Outcome {
     pub(super) broker: Arc<str>,
     pub(super) message: Message,
     pub(super) for_group: Option<String>,
-    pub(super) compressed: bool,
+    /// Why its content can't be read.
+    pub(super) unread: Option<Unread>,
     pub(super) receipt: Receipt,
     pub(super) attempt: u32,
     pub(super) lease_end: Instant,

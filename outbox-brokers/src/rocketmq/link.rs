@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::auth::Credentials;
 use super::frame::Command;
+use super::tls::Tls;
 
 /// Commands that wait to be written.
 const WAITING_MAX: usize = 1_024;
@@ -41,11 +41,20 @@ pub(super) enum LinkError {
     Invalid(Arc<io::Error>),
 }
 
+/// How servers are spoken to.
+#[derive(Clone)]
+pub(super) struct Manner {
+    /// Who asks.
+    pub(super) credentials: Option<Credentials>,
+    pub(super) tls: Option<Tls>,
+    /// How long a server may take.
+    pub(super) timeout: Duration,
+}
+
 /// A server's address, and the connection to it if there is one.
 pub(super) struct Link {
     address: String,
-    credentials: Option<Credentials>,
-    timeout: Duration,
+    manner: Manner,
     /// What the server asks goes there.
     asked: Option<mpsc::Sender<Asked>>,
     connection: tokio::sync::Mutex<Option<Arc<Connection>>>,
@@ -69,16 +78,10 @@ impl Answers {
 }
 
 impl Link {
-    pub(super) fn new(
-        address: String,
-        credentials: Option<Credentials>,
-        timeout: Duration,
-        asked: Option<mpsc::Sender<Asked>>,
-    ) -> Self {
+    pub(super) fn new(address: String, manner: Manner, asked: Option<mpsc::Sender<Asked>>) -> Self {
         Self {
             address,
-            credentials,
-            timeout,
+            manner,
             asked,
             connection: tokio::sync::Mutex::default(),
         }
@@ -90,7 +93,7 @@ impl Link {
 
     /// Asks, and waits for the answer.
     pub(super) async fn call(&self, command: Command) -> Result<Command, LinkError> {
-        self.call_for(command, self.timeout).await
+        self.call_for(command, self.manner.timeout).await
     }
 
     /// Asks, and waits so long for the answer.
@@ -119,7 +122,7 @@ impl Link {
 
     fn bytes(&self, mut command: Command, number: i32) -> Result<BytesMut, LinkError> {
         command.number = number;
-        if let Some(credentials) = &self.credentials {
+        if let Some(credentials) = &self.manner.credentials {
             credentials.sign(&mut command);
         }
         let mut bytes = BytesMut::new();
@@ -135,17 +138,33 @@ impl Link {
         {
             return Ok(Arc::clone(connection));
         }
-        let connected = tokio::time::timeout(self.timeout, TcpStream::connect(&self.address)).await;
-        let stream = connected
+        let new = tokio::time::timeout(self.manner.timeout, self.connect()).await;
+        let new = new
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(|error| LinkError::Connect {
                 address: self.address.clone(),
                 error: Arc::new(error),
             })?;
-        let new = Arc::new(Connection::over(stream, self.address.clone(), self.asked.clone()));
+        let new = Arc::new(new);
         *connection = Some(Arc::clone(&new));
         Ok(new)
+    }
+
+    async fn connect(&self) -> io::Result<Connection> {
+        let stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        let (address, asked) = (self.address.clone(), self.asked.clone());
+        Ok(match &self.manner.tls {
+            None => {
+                let (reading, writing) = stream.into_split();
+                Connection::over(reading, writing, address, asked)
+            }
+            Some(tls) => {
+                let stream = tls.over(stream, &self.address).await?;
+                let (reading, writing) = tokio::io::split(stream);
+                Connection::over(reading, writing, address, asked)
+            }
+        })
     }
 }
 
@@ -163,11 +182,15 @@ impl Drop for Forget<'_> {
 }
 
 impl Connection {
-    fn over(stream: TcpStream, address: String, asked: Option<mpsc::Sender<Asked>>) -> Self {
+    fn over(
+        reading: impl AsyncRead + Unpin + Send + 'static,
+        writing: impl AsyncWrite + Unpin + Send + 'static,
+        address: String,
+        asked: Option<mpsc::Sender<Asked>>,
+    ) -> Self {
         let (out, to_write) = mpsc::channel(WAITING_MAX);
         let answers = Arc::new(Answers(Mutex::new(Some(HashMap::new()))));
         let end = CancellationToken::new();
-        let (reading, writing) = stream.into_split();
         let (over, found) = (end.clone(), Arc::clone(&answers));
         tokio::spawn(async move {
             let both = async {
@@ -206,15 +229,20 @@ impl Connection {
     }
 }
 
-async fn write(mut stream: OwnedWriteHalf, mut to_write: mpsc::Receiver<BytesMut>) -> io::Result<()> {
+async fn write(
+    mut stream: impl AsyncWrite + Unpin,
+    mut to_write: mpsc::Receiver<BytesMut>,
+) -> io::Result<()> {
     while let Some(bytes) = to_write.recv().await {
         stream.write_all(&bytes).await?;
+        // TLS may keep something back.
+        stream.flush().await?;
     }
     Ok(())
 }
 
 async fn read(
-    mut stream: OwnedReadHalf,
+    mut stream: impl AsyncRead + Unpin,
     answers: &Answers,
     address: &str,
     asked: Option<&mpsc::Sender<Asked>>,

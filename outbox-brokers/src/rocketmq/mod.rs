@@ -45,6 +45,7 @@
 mod auth;
 mod cluster;
 mod code;
+mod compression;
 mod connect;
 mod dead;
 mod delivery;
@@ -58,6 +59,7 @@ mod receipt;
 mod record;
 mod sender;
 mod subscriber;
+mod tls;
 mod topics;
 
 use std::sync::Arc;

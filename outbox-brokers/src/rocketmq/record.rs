@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use super::compression::Compression;
+
 /// Between a property's name and its value.
 const IS: char = '\u{1}';
 /// After a property.
@@ -17,7 +19,6 @@ const FORM_2: i32 = -626_843_477;
 
 /// Bits of a stored message's flag.
 mod flag {
-    pub(super) const COMPRESSED: i32 = 1;
     pub(super) const BORN_AT_V6: i32 = 1 << 4;
     pub(super) const STORED_AT_V6: i32 = 1 << 5;
 }
@@ -64,7 +65,7 @@ pub(super) struct Record {
     pub(super) stored_at: SystemTime,
     /// How often it was delivered and not acknowledged.
     pub(super) failed: u32,
-    pub(super) compressed: bool,
+    pub(super) compression: Compression,
     pub(super) topic: String,
     pub(super) properties: Properties,
     pub(super) body: Bytes,
@@ -114,7 +115,7 @@ impl Record {
             offset,
             stored_at: time(stored_at),
             failed: u32::try_from(failed).unwrap_or(0),
-            compressed: flags & flag::COMPRESSED != 0,
+            compression: Compression::of(flags),
             topic: text(&topic),
             properties: Properties(text(&properties)),
             body,

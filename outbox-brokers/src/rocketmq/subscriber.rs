@@ -30,6 +30,8 @@ const POLL: (Duration, u32) = (Duration::from_secs(10), 4);
 const MARGIN: Duration = Duration::from_millis(200);
 /// How long a member that leaves waits for what is on its way to it. What comes later comes again after its lease.
 const ON_ITS_WAY: Duration = Duration::from_millis(250);
+/// How many times as large as a message may be sent, one may be that somebody has compressed.
+const GROWS: usize = 4;
 /// Whether a new group begins with the first message that there is.
 const FROM_THE_FIRST: i32 = 0;
 /// All queues of the topic at a broker.
@@ -161,7 +163,7 @@ impl Source {
     /// What came, as it is settled, with what may be out for each.
     fn outcomes(&self, mut taken: Taken) -> Vec<(Outcome, OwnedSemaphorePermit)> {
         let records = Record::all(taken.answer.body.clone());
-        let outcomes = records.into_iter().filter_map(|record| {
+        let outcomes = records.into_iter().filter_map(|mut record| {
             let permit = taken.permits.as_mut()?.split(1)?;
             let receipt = match record.properties.get(fields::RECEIPT) {
                 Some(text) => Receipt::parse(text, &self.topic_name, &self.group_name),
@@ -175,6 +177,14 @@ impl Source {
                 true => receipt::failed_in_order(&taken.answer, &record),
                 false => record.failed,
             };
+            let most = self.settings.max_message_bytes.saturating_mul(GROWS);
+            let unread = match record.compression.undo(&record.body, most) {
+                Ok(content) => {
+                    record.body = content;
+                    None
+                }
+                Err(unread) => Some(unread),
+            };
             let outcome = Outcome {
                 cluster: Arc::clone(&self.outcomes),
                 settings: Arc::clone(&self.settings),
@@ -183,7 +193,7 @@ impl Source {
                 broker: Arc::clone(&self.queue.broker),
                 message: fields::message(&record, Arc::clone(&self.topic), &self.settings.mapping),
                 for_group: record.properties.get(fields::FOR_GROUP).map(str::to_owned),
-                compressed: record.compressed,
+                unread,
                 receipt,
                 attempt: failed.saturating_add(1),
                 lease_end: taken.lease_end,
@@ -202,9 +212,10 @@ impl Source {
             let _ = held.ack().await;
             return None;
         }
-        if outcome.compressed {
-            let error = "its content is compressed, which is not read here: its producer must not compress";
-            let _ = held.dead(error).await;
+        let unread = outcome.unread.as_ref().map(ToString::to_string);
+        if let Some(unread) = unread {
+            // If this fails it comes again.
+            let _ = held.dead(&unread).await;
             return None;
         }
         let queue = u32::try_from(outcome.receipt.queue).unwrap_or(0);

@@ -85,6 +85,17 @@ impl Own {
         port.split('"').next().unwrap().parse().unwrap()
     }
 
+    /// Publishes as somebody else.
+    fn publish(&self, flags: u32, properties: &str, content: &[u8]) {
+        let fields = serde_json::json!({
+            "producerGroup": "theirs", "topic": self.topic(), "defaultTopic": "TBW102", "defaultTopicQueueNums": "4",
+            "queueId": "3", "sysFlag": flags.to_string(), "bornTimestamp": "1", "flag": "0", "reconsumeTimes": "0",
+            "properties": properties,
+        });
+        let (said, _) = self.ask(self.broker(), 10, &fields, content);
+        assert!(said.contains("\"code\":0,"), "{said}");
+    }
+
     /// The topic as RocketMQ has it.
     fn topic(&self) -> String {
         // Without its dot, and with what tells it from other names without theirs.
@@ -127,13 +138,8 @@ async fn what_somebody_else_publishes_is_a_message_too() {
     let Some(own) = Own::new() else { return };
     let rocketmq = own.rocketmq().await;
     let mut member = Member::of(&rocketmq, GROUP, Ordering::PerKey).await;
-    let fields = serde_json::json!({
-        "producerGroup": "theirs", "topic": own.topic(), "defaultTopic": "TBW102", "defaultTopicQueueNums": "4",
-        "queueId": "3", "sysFlag": "0", "bornTimestamp": "1", "flag": "0", "reconsumeTimes": "0",
-        "properties": "TAGS\u{1}vip\u{2}__SHARDINGKEY\u{1}k\u{2}tenant\u{1}eu\u{2}UNIQ_KEY\u{1}7F0001\u{2}",
-    });
-    let (said, _) = own.ask(own.broker(), 10, &fields, b"theirs");
-    assert!(said.contains("\"code\":0,"), "{said}");
+    let properties = "TAGS\u{1}vip\u{2}__SHARDINGKEY\u{1}k\u{2}tenant\u{1}eu\u{2}UNIQ_KEY\u{1}7F0001\u{2}";
+    own.publish(0, properties, b"theirs");
     let first = member.one().await;
     let id = first.message().id();
     assert_eq!(
@@ -146,6 +152,45 @@ async fn what_somebody_else_publishes_is_a_message_too() {
     let again = member.one().await;
     assert_eq!((again.message().id(), again.attempt()), (id, 2));
     again.ack().await.unwrap();
+}
+
+/// As RocketMQ's own producer does with what has more than 4 KiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_has_compressed_is_read() {
+    const COMPRESSED: u32 = 1;
+    const LZ4: u32 = 1 << 8;
+    const ZLIB: u32 = 3 << 8;
+    let Some(own) = Own::new() else { return };
+    let rocketmq = RocketMq::builder(&own.url("&max_message_bytes=100000")).unwrap();
+    let rocketmq = rocketmq.connect().await.unwrap();
+    let mut member = Member::of(&rocketmq, GROUP, Ordering::PerKey).await;
+    let zlib = |content: &str| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(content.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let content = "an order ".repeat(1_000);
+    own.publish(COMPRESSED, "KEYS\u{1}1\u{2}", &zlib(&content));
+    own.publish(COMPRESSED | ZLIB, "KEYS\u{1}2\u{2}", &zlib(&content));
+    for seen in member.handle(2).await {
+        assert!(seen.text == content);
+    }
+    own.publish(COMPRESSED | LZ4, "KEYS\u{1}3\u{2}", &zlib(&content));
+    own.publish(COMPRESSED, "KEYS\u{1}4\u{2}", content.as_bytes());
+    own.publish(COMPRESSED, "KEYS\u{1}5\u{2}", &zlib(&content.repeat(50)));
+    own.publish(0, "KEYS\u{1}6\u{2}", b"the next");
+    assert_eq!(member.handle(1).await[0].text, "the next");
+    let dead = rocketmq.dead_letters(GROUP).unwrap();
+    let letters = dead.list(None, 10).await.unwrap();
+    let mut errors: Vec<&str> = letters.iter().map(|letter| letter.error.as_str()).collect();
+    errors.sort_unstable();
+    assert!(
+        errors.len() == 3
+            && errors[0].contains("more than 400000 bytes")
+            && errors[1].contains("LZ4")
+            && errors[2].contains("not what zlib"),
+        "{errors:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -431,7 +476,8 @@ async fn settings_that_can_not_be_are_named() {
         ("timeout=0s", "timeout"),
         ("lease=1ms", "lease"),
         ("cert=%2Fa", "go together"),
-        ("ca=%2Fa", "TLS"),
+        ("ca=%2Fa", "reading the root certificates"),
+        ("cert=%2Fa&key=%2Fb", "reading the client's certificate"),
         ("surprise=1", "no setting \"surprise\""),
     ] {
         let error = outbox_brokers::connect(&format!("rocketmq://127.0.0.1:1?{query}"))

@@ -3,8 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use outbox_brokers::connect;
-use outbox_test_harness::{NatsOptions, RedisOptions, requirement};
+use outbox_brokers::{Ordering, connect};
+use outbox_test_harness::{NatsOptions, RedisOptions, RocketMqOptions, requirement};
+
+use crate::engine::{GROUP, Member, spread};
 
 /// A certificate of our own for the loopback, and its key, where a server of another user can read them.
 pub struct Certificate {
@@ -78,4 +80,23 @@ async fn redis() {
         return;
     };
     only_with_the_root(&format!("rediss://127.0.0.1:{port}"), &certificate).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rocketmq() {
+    let certificate = Certificate::new();
+    let tls = RocketMqOptions::new().tls(&certificate.certificate(), &certificate.key());
+    let Some(server) = requirement::private_rocketmq(&tls) else {
+        return;
+    };
+    let plain = connect(&format!("{}?timeout=1s", server.url())).await;
+    assert!(plain.is_err(), "it speaks without TLS");
+    only_with_the_root(&format!("{}?tls=true", server.url()), &certificate).await;
+    let known = format!("{}?ca={}", server.url(), certificate.certificate().display());
+    let broker = connect(&known).await.unwrap();
+    let mut member = Member::of(&*broker, GROUP, Ordering::PerKey).await;
+    for answer in broker.publisher().publish(&spread(2, 20)).await {
+        answer.unwrap();
+    }
+    assert_eq!(member.handle(40).await.len(), 40);
 }

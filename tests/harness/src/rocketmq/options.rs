@@ -12,6 +12,7 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 pub struct RocketMqOptions {
     pub(crate) configuration: String,
     pub(crate) proxy: BTreeMap<String, String>,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) archive: Option<PathBuf>,
     pub(crate) ready_within: Duration,
 }
@@ -23,6 +24,7 @@ impl RocketMqOptions {
         Self {
             configuration: String::new(),
             proxy: BTreeMap::new(),
+            tls: None,
             archive: None,
             ready_within: READY_WITHIN,
         }
@@ -72,6 +74,13 @@ impl RocketMqOptions {
                 &text("org.apache.rocketmq.proxy.auth.ProxyAuthenticationMetadataProvider"),
             )
             .proxy("innerClientAuthenticationCredentials", &text(&inner))
+    }
+
+    /// Name server and broker speak with nobody but over TLS, with this certificate and its key (PKCS 8), both in PEM. Default: without.
+    #[must_use]
+    pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
+        self.tls = Some((certificate.to_owned(), key.to_owned()));
+        self
     }
 
     /// Writes the classes that were loaded to this file when it is stopped, for later starts. Default: not.

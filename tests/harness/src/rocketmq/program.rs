@@ -151,11 +151,25 @@ impl Program for RocketMqProgram {
             format!("-Djava.io.tmpdir={}", data.display()),
             format!("-Drmq.logback.configurationFile={}", logging(data).display()),
             // It would make itself a certificate at each start, which takes longer than all the rest.
-            "-Dtls.server.mode=disabled".to_owned(),
-            "-Dtls.enable=false".to_owned(),
+            "-Dtls.test.mode.enable=false".to_owned(),
         ];
+        let tls = match &self.options.tls {
+            None => vec![
+                "-Dtls.server.mode=disabled".to_owned(),
+                "-Dtls.enable=false".to_owned(),
+            ],
+            Some((certificate, key)) => vec![
+                "-Dtls.server.mode=enforcing".to_owned(),
+                format!("-Dtls.server.certPath={}", certificate.display()),
+                format!("-Dtls.server.keyPath={}", key.display()),
+                // The broker is a client of the name server's.
+                "-Dtls.enable=true".to_owned(),
+                "-Dtls.client.authServer=false".to_owned(),
+            ],
+        };
         server
             .args(settings)
+            .args(tls)
             .arg(launcher(data))
             .arg(self.ports.name_server.to_string())
             .arg(broker_configuration(data))

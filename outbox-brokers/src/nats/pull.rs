@@ -11,8 +11,6 @@ use tokio::time::Instant;
 
 use crate::error::BrokerError;
 
-/// How long the server waits with an answer to a request.
-const EXPIRES: Duration = Duration::from_secs(1);
 /// The server says that nothing came; this long after it should have, it is asked again.
 const OVERDUE: Duration = Duration::from_secs(5);
 
@@ -23,6 +21,8 @@ pub(super) struct Pull {
     next: Subject,
     inbox: String,
     requests: u64,
+    /// How long the server waits with an answer to a request.
+    expires: Duration,
     asked: Option<Asked>,
     arriving: Subscriber,
 }
@@ -32,18 +32,26 @@ struct Asked {
     /// What the server says about this one is said to this subject.
     reply: Subject,
     missing: u32,
-    until: Instant,
+    at: Instant,
 }
 
 /// What came.
 pub(super) enum Pulled {
-    Message(Message),
+    /// A message, and a time before which the server did not send it: what reaches us was perhaps sent long ago.
+    Message(Message, Instant),
     /// As many as were asked for, or all there are for now.
     End,
+    /// No answer. What comes from now on would be taken for an answer to a later request: another subscription is needed.
+    Overdue,
 }
 
 impl Pull {
-    pub(super) async fn new(client: Client, stream: &str, consumer: &str) -> Result<Self, BrokerError> {
+    pub(super) async fn new(
+        client: Client,
+        stream: &str,
+        consumer: &str,
+        expires: Duration,
+    ) -> Result<Self, BrokerError> {
         let inbox = client.new_inbox();
         let arriving = client
             .subscribe(format!("{inbox}.*"))
@@ -54,20 +62,21 @@ impl Pull {
             client,
             inbox,
             requests: 0,
+            expires,
             asked: None,
             arriving,
         })
     }
 
-    /// Asks for so many messages. A request under way is forgotten: the connection that it was made over is.
+    /// Asks for so many messages, when the last request is over.
     pub(super) async fn ask(&mut self, messages: u32) -> Result<(), BrokerError> {
         self.requests += 1;
         let reply = Subject::from(format!("{}.{}", self.inbox, self.requests));
-        let request = format!(r#"{{"batch":{messages},"expires":{}}}"#, EXPIRES.as_nanos());
+        let request = format!(r#"{{"batch":{messages},"expires":{}}}"#, self.expires.as_nanos());
         self.asked = Some(Asked {
             reply: reply.clone(),
             missing: messages,
-            until: Instant::now() + EXPIRES + OVERDUE,
+            at: Instant::now(),
         });
         self.client
             .publish_with_reply(self.next.clone(), reply, request.into())
@@ -78,7 +87,7 @@ impl Pull {
     /// What comes next. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Result<Pulled, BrokerError> {
         let pulled = self.pull().await;
-        if !matches!(pulled, Ok(Pulled::Message(_))) {
+        if !matches!(pulled, Ok(Pulled::Message(..))) {
             self.asked = None;
         }
         pulled
@@ -89,15 +98,16 @@ impl Pull {
             return Ok(Pulled::End);
         };
         while asked.missing > 0 {
-            let Ok(arrived) = tokio::time::timeout_at(asked.until, self.arriving.next()).await else {
-                return Ok(Pulled::End);
+            let until = asked.at + self.expires + OVERDUE;
+            let Ok(arrived) = tokio::time::timeout_at(until, self.arriving.next()).await else {
+                return Ok(Pulled::Overdue);
             };
             let message = arrived.ok_or_else(|| failed("the connection was closed".to_owned()))?;
             let about = message.subject == asked.reply;
             match message.status {
                 None | Some(StatusCode::OK) => {
                     asked.missing -= 1;
-                    return Ok(Pulled::Message(message));
+                    return Ok(Pulled::Message(message, asked.at));
                 }
                 // About an earlier request.
                 Some(_) if !about => {}

@@ -23,7 +23,9 @@ use crate::names::{check_group, check_some};
 /// Most messages that are asked for at a time. What is on its way to a process that is frozen is missing to others until its
 /// lease is over.
 const ASKED_MAX: u32 = 100;
-/// By how much longer than its lease a message stays a member's for the server, which counts from before it is received.
+/// How long the server waits with an answer to a request, and at most which part of the lease.
+const EXPIRES: (Duration, u32) = (Duration::from_secs(1), 4);
+/// By how much longer a message stays a member's for the server than for the member itself.
 const MARGIN: (u32, Duration) = (10, Duration::from_millis(200));
 
 /// One durable consumer.
@@ -94,12 +96,17 @@ fn config(settings: &Settings, group: &str, topic: &str, queue: Option<u32>, out
         },
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::Explicit,
-        ack_wait: settings.lease + (settings.lease / MARGIN.0).max(MARGIN.1),
+        // It counts from when it sends, which is not before it is asked.
+        ack_wait: settings.lease + expires(settings) + (settings.lease / MARGIN.0).max(MARGIN.1),
         max_ack_pending: i64::from(out),
         // Whether its attempts are spent is the consumer's to decide, which then buries it.
         max_deliver: -1,
         ..pull::Config::default()
     }
+}
+
+fn expires(settings: &Settings) -> Duration {
+    EXPIRES.0.min(settings.lease / EXPIRES.1)
 }
 
 impl Durable {
@@ -115,28 +122,34 @@ impl Durable {
     /// Where its messages are to arrive.
     async fn pull(&self) -> Result<Pull, BrokerError> {
         let durable = self.config.durable_name.as_deref().unwrap_or_default();
-        Pull::new(self.context.client(), &self.settings.stream, durable).await
+        let (client, expires) = (self.context.client(), expires(&self.settings));
+        Pull::new(client, &self.settings.stream, durable, expires).await
     }
 
     /// Asks for messages once, and hands over what comes. False: nobody takes any.
     async fn ask(&mut self, lane: &mut Lane) -> Result<bool, BrokerError> {
+        let lease = self.settings.lease;
+        let longest = lease + expires(&self.settings);
         let mut connected = self.connected.clone();
         connected.mark_unchanged();
-        let asked = self.asked;
         if let Some(pull) = &mut self.pull {
-            pull.ask(asked).await?;
+            pull.ask(self.asked).await?;
         }
         while let Some(pull) = &mut self.pull {
             let pulled = tokio::select! {
                 pulled = pull.next() => pulled?,
                 // Over a new connection it has to be asked again.
-                _ = connected.changed() => return Ok(true),
+                _ = connected.changed() => Pulled::Overdue,
             };
-            let Pulled::Message(message) = pulled else {
-                return Ok(true);
+            let (message, sent_after) = match pulled {
+                Pulled::Message(message, sent_after) => (message, sent_after),
+                Pulled::End => return Ok(true),
+                Pulled::Overdue => {
+                    self.pull = None;
+                    return Ok(true);
+                }
             };
-            // The server counts from before.
-            let lease_end = Instant::now() + self.settings.lease;
+            let lease_end = (Instant::now() + lease).min(sent_after + longest);
             if let Some(delivery) = self.delivery(message, lease_end, lane).await
                 && !lane.deliver(delivery).await
             {
@@ -213,11 +226,13 @@ impl Durable {
 impl Receive for Durable {
     async fn receive(&mut self, lane: &mut Lane) -> Result<(), BrokerError> {
         self.ensure().await?;
-        if self.pull.is_none() {
-            self.pull = Some(self.pull().await?);
-        }
+        // What was asked for before something was wrong may still come.
+        self.pull = None;
         loop {
             lane.wanted().await;
+            if self.pull.is_none() {
+                self.pull = Some(self.pull().await?);
+            }
             if !self.ask(lane).await? {
                 return Ok(());
             }
@@ -229,7 +244,7 @@ impl Receive for Durable {
             return;
         };
         let client = self.context.client();
-        while let Ok(Pulled::Message(message)) = pull.next().await {
+        while let Ok(Pulled::Message(message, _)) = pull.next().await {
             if let Some(reply) = message.reply {
                 // If it is not heard, its lease does it.
                 let _ = client.publish(reply, AckKind::Nak(None).into()).await;

@@ -236,7 +236,7 @@ pub struct Harmed;
 
 impl Harmed {
     pub async fn start(kind: Kind) -> Option<Engine> {
-        Engine::on(kind, own_server(kind)?, LEASE).await
+        Engine::on(kind, own_server(kind)?, SESSION).await
     }
 }
 
@@ -264,7 +264,8 @@ pub struct Proxied;
 impl Proxied {
     pub async fn start(kind: Kind) -> Option<Engine> {
         match kind {
-            Kind::Kafka | Kind::RocketMq => Harmed::start(kind).await,
+            // Members that are cut off are given up soon.
+            Kind::Kafka | Kind::RocketMq => Engine::on(kind, own_server(kind)?, LEASE).await,
             _ => Engine::start(kind).await,
         }
     }

@@ -2,7 +2,6 @@
 //! authentication.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -10,15 +9,16 @@ use std::time::{Duration, Instant};
 use outbox_brokers::kafka::Kafka;
 use outbox_brokers::{Broker, BrokerError, Ordering};
 use outbox_core::{Message, PublishErrorKind, ReceiveError};
-use outbox_test_harness::{ChildProcess, KafkaOptions, requirement};
+use outbox_test_harness::{KafkaOptions, requirement};
 use rdkafka::Message as _;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
+use crate::child;
 use crate::engine::{GROUP, Member, SESSION, Seen, TOPIC, connect, message, spread};
 use crate::support::SOON;
 
@@ -234,34 +234,16 @@ async fn members_come_and_go_and_nothing_is_handled_twice() {
     crate::engine::assert_in_order(&seen, keys, per_key);
 }
 
-const CHILD: &str = "OUTBOX_TEST_KAFKA_CHILD";
-
-/// What another process does that is killed with a message in hand. By itself it does nothing: the next test starts it.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_member_that_is_killed() {
-    let Ok(url) = std::env::var(CHILD) else { return };
-    let broker = connect(&url).await;
-    let mut member = Member::of(&*broker, GROUP, Ordering::PerKey).await;
-    let held = member.one().await;
-    println!("\nholds {:?} {}", Seen::of(&held).text, held.attempt());
-    std::future::pending::<()>().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_kills_its_process_is_counted() {
     let Some(own) = Own::new() else { return };
     let broker = own.broker().await;
     publish(&*broker, &[message("k", "poison"), message("k", "next")]).await;
     for attempt in 1..4 {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "kafka::the_member_that_is_killed", "--nocapture"])
-            // As long as the next one waits for it to be dead.
-            .env(CHILD, own.url("&session=2s"));
-        let mut child = ChildProcess::spawn(command).unwrap();
-        let line = child.line_where(SOON, |line| line.starts_with("holds ")).unwrap();
-        assert_eq!(line, format!("holds \"poison\" {attempt}"));
-        child.kill9().unwrap();
+        // As long as the next one waits for it to be dead.
+        let mut child = child::Harmed::join(&own.url("&session=2s"));
+        assert_eq!(child.holds(), format!("\"poison\" {attempt}"));
+        child.0.kill9().unwrap();
     }
     let mut member = Member::of(&*broker, GROUP, Ordering::PerKey).await;
     let poison = member.one().await;
@@ -289,14 +271,18 @@ async fn a_message_that_kills_its_process_is_counted() {
 async fn a_message_whose_dead_letter_is_not_taken_comes_again() {
     let Some(own) = Own::new() else { return };
     let broker = own.broker().await;
+    // Somebody has made their topic, and it takes nothing of this size.
+    let admin: AdminClient<DefaultClientContext> = own.others().create().unwrap();
+    let dead = format!("{}.{GROUP}.dead", own.prefix);
+    let small = NewTopic::new(&dead, 1, TopicReplication::Fixed(1))
+        .set("cleanup.policy", "compact")
+        .set("max.message.bytes", "100");
+    for answer in admin.create_topics(&[small], &AdminOptions::new()).await.unwrap() {
+        answer.unwrap();
+    }
     let mut member = Member::of(&*broker, GROUP, Ordering::PerKey).await;
     publish(&*broker, &[message("k", "a")]).await;
     let held = member.one().await;
-    let admin: AdminClient<DefaultClientContext> = own.others().create().unwrap();
-    let dead = format!("{}.{GROUP}.dead", own.prefix);
-    for answer in admin.delete_topics(&[&dead], &AdminOptions::new()).await.unwrap() {
-        answer.unwrap();
-    }
     let error = held.dead("it is broken").await.unwrap_err();
     assert!(matches!(error, ReceiveError::Unavailable { .. }), "{error}");
     let again = member.one().await;

@@ -8,6 +8,7 @@ mod support;
 #[macro_use]
 mod engine;
 
+mod child;
 mod conformance;
 mod faults;
 mod kafka;

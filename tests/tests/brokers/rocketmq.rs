@@ -4,7 +4,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -14,9 +13,10 @@ use outbox_brokers::{Broker, BrokerError, Ordering};
 use outbox_core::half::{CheckAnswer, CheckError, Checker, TombstoneChecker};
 use outbox_core::{Message, PublishErrorKind};
 use outbox_sqlx::queue::SqlLocalRecord;
-use outbox_test_harness::{ChildProcess, RocketMqOptions, Scratch, requirement};
+use outbox_test_harness::{RocketMqOptions, Scratch, requirement};
 use sqlx::SqlitePool;
 
+use crate::child;
 use crate::engine::{GROUP, LEASE, Member, Seen, TOPIC, connect, eventually, message, spread};
 use crate::support::SOON;
 
@@ -260,42 +260,15 @@ async fn a_group_without_order_goes_on_while_one_waits() {
     assert_eq!(dead.list(None, 10).await.unwrap().len(), 1);
 }
 
-const CHILD: &str = "OUTBOX_TEST_ROCKETMQ_CHILD";
-
-/// What another process does that is killed with a message in hand. By itself it does nothing: the next test starts it.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_member_that_is_killed() {
-    let Ok(url) = std::env::var(CHILD) else { return };
-    let broker = connect(&url).await;
-    let mut member = Member::of(&*broker, GROUP, Ordering::PerKey).await;
-    let waits = async {
-        // By now the broker has its question, and keeps it for longer than that.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        println!("\nwaits");
-    };
-    let (held, ()) = tokio::join!(member.one(), waits);
-    println!("\nholds {:?} {}", Seen::of(&held).text, held.attempt());
-    std::future::pending::<()>().await;
-}
-
-fn child(test: &str, variable: &str, value: &str) -> ChildProcess {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", test, "--nocapture"])
-        .env(variable, value);
-    ChildProcess::spawn(command).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_kills_its_process_is_counted() {
     let Some(own) = Own::new() else { return };
     let rocketmq = own.rocketmq().await;
     publish(&rocketmq, &[message("k", "poison"), message("k", "next")]).await;
     for attempt in 1..4 {
-        let mut child = child("rocketmq::the_member_that_is_killed", CHILD, &own.url(""));
-        let line = child.line_where(SOON, |line| line.starts_with("holds ")).unwrap();
-        assert_eq!(line, format!("holds \"poison\" {attempt}"));
-        child.kill9().unwrap();
+        let mut child = child::Harmed::join(&own.url(""));
+        assert_eq!(child.holds(), format!("\"poison\" {attempt}"));
+        child.0.kill9().unwrap();
     }
     let mut member = Member::of(&rocketmq, GROUP, Ordering::PerKey).await;
     let poison = member.one().await;
@@ -312,27 +285,6 @@ async fn a_message_that_kills_its_process_is_counted() {
     assert!(dead.discard(reference).await.unwrap());
     assert!(!dead.discard(reference).await.unwrap());
     assert!(dead.list(Some("17"), 10).await.is_err());
-}
-
-/// Frozen with a question at the broker, it hears of a message long after that has gone to somebody else.
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_hears_too_late_does_not_think_that_it_is_theirs() {
-    let Some(own) = Own::new() else { return };
-    let rocketmq = own.rocketmq().await;
-    let url = own.url("&lease=3s&timeout=20s");
-    let mut frozen = child("rocketmq::the_member_that_is_killed", CHILD, &url);
-    frozen.line_where(SOON, |line| line == "waits").unwrap();
-    frozen.freeze().unwrap();
-    publish(&rocketmq, &[message("k", "a")]).await;
-    let mut heir = Member::of(&rocketmq, GROUP, Ordering::PerKey).await;
-    assert_eq!(heir.handle(1).await[0].text, "a");
-    heir.0.close().await.unwrap();
-    frozen.thaw();
-    publish(&rocketmq, &[message("k", "b")]).await;
-    let line = frozen
-        .line_where(SOON, |line| line.starts_with("holds "))
-        .unwrap();
-    assert_eq!(line, "holds \"b\" 1");
 }
 
 /// Local work in a database of SQLite's.
@@ -419,7 +371,7 @@ async fn whoever_is_left_answers_for_a_producer_that_died() {
     let file = scratch.path().join("producer.db");
     let database = database(&file).await;
     let given = format!("{}|{}", own.url(""), file.display());
-    let mut producer = child("rocketmq::the_producer_that_is_killed", CHILD_PRODUCER, &given);
+    let mut producer = child::run("rocketmq::the_producer_that_is_killed", CHILD_PRODUCER, &given);
     producer.line_where(SOON, |line| line == "prepared").unwrap();
     producer.kill9().unwrap();
     member.gets_nothing().await;

@@ -100,3 +100,58 @@ async fn rocketmq() {
     }
     assert_eq!(member.handle(40).await.len(), 40);
 }
+
+/// Kafka's client has OpenSSL only with `--cfg kafka_tls`: see CONTRIBUTING.md.
+#[cfg(kafka_tls)]
+mod kafka_tls {
+    use outbox_brokers::Broker;
+    use outbox_test_harness::KafkaOptions;
+
+    use super::*;
+
+    fn pem(file: PathBuf) -> String {
+        std::fs::read_to_string(file).unwrap()
+    }
+
+    async fn publish_and_handle(broker: &dyn Broker) {
+        let mut member = Member::of(broker, GROUP, Ordering::PerKey).await;
+        for answer in broker.publisher().publish(&spread(2, 20)).await {
+            answer.unwrap();
+        }
+        assert_eq!(member.handle(40).await.len(), 40);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_with_its_root() {
+        let certificate = Certificate::new();
+        let tls = KafkaOptions::new().tls(&pem(certificate.certificate()), &pem(certificate.key()));
+        let Some(server) = requirement::private_kafka(&tls) else {
+            return;
+        };
+        let plain = connect(&format!("{}?timeout=1s", server.url())).await;
+        assert!(plain.is_err(), "it speaks without TLS");
+        only_with_the_root(&format!("{}?tls=true&timeout=3s", server.url()), &certificate).await;
+        let known = format!("{}?ca={}", server.url(), certificate.certificate().display());
+        publish_and_handle(&*connect(&known).await.unwrap()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn by_scram_over_tls() {
+        let certificate = Certificate::new();
+        let options = KafkaOptions::new()
+            .tls(&pem(certificate.certificate()), &pem(certificate.key()))
+            .sasl_scram("outbox", "s3cret");
+        let Some(server) = requirement::private_kafka(&options) else {
+            return;
+        };
+        let url = |who: &str| {
+            let (url, root) = (server.url(), certificate.certificate());
+            let url = url.replace("kafka://", &format!("kafka://{who}@"));
+            format!("{url}?sasl=scram-sha-256&timeout=5s&ca={}", root.display())
+        };
+        let stranger = connect(&url("outbox:wr0ng")).await.unwrap_err().to_string();
+        assert!(stranger.contains("uthentication"), "{stranger}");
+        assert!(!stranger.contains("wr0ng"));
+        publish_and_handle(&*connect(&url("outbox:s3cret")).await.unwrap()).await;
+    }
+}

@@ -7,6 +7,7 @@ use anyhow::Result;
 use outbox_test_harness::{Kafka, KafkaBinaries, KafkaOptions, requirement};
 
 use super::jars::{self, Jar};
+use crate::apt;
 
 /// The server, and what prints its log.
 const JARS: [Jar; 2] = [
@@ -14,8 +15,19 @@ const JARS: [Jar; 2] = [
     ("org.slf4j:slf4j-simple", "1.7.36"),
 ];
 
+/// What the tests' client needs to be compiled with OpenSSL.
+const OPENSSL: [&str; 2] = ["libssl-dev", "pkg-config"];
+
 /// Installs and fetches what is missing, if it may.
 pub(super) fn provide() {
+    // As the tests are compiled, so is this. Where it can't be installed, compiling says what is missing.
+    if cfg!(kafka_tls)
+        && !Path::new("/usr/include/openssl/ssl.h").exists()
+        && apt::obstacle().is_none()
+        && let Err(error) = apt::install(&OPENSSL)
+    {
+        eprintln!("OpenSSL could not be installed: {error:#}");
+    }
     if requirement::kafka_program().is_err() {
         jars::provide("Kafka", &KafkaBinaries::cache_folder(), &JARS, archive_classes);
     }

@@ -10,7 +10,10 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub struct KafkaOptions {
     pub(crate) configuration: String,
-    pub(crate) security: &'static str,
+    pub(crate) sasl: bool,
+    pub(crate) tls: bool,
+    /// A user that is made with the server.
+    pub(crate) scram: Option<(String, String)>,
     pub(crate) second_way: bool,
     pub(crate) archive: Option<PathBuf>,
     pub(crate) ready_within: Duration,
@@ -21,7 +24,9 @@ impl KafkaOptions {
     pub fn new() -> Self {
         Self {
             configuration: String::new(),
-            security: "PLAINTEXT",
+            sasl: false,
+            tls: false,
+            scram: None,
             second_way: false,
             archive: None,
             ready_within: READY_WITHIN,
@@ -39,7 +44,7 @@ impl KafkaOptions {
     /// Clients have to say who they are, by SASL/PLAIN. Default: anybody may do everything.
     #[must_use]
     pub fn sasl_plain(mut self, user: &str, password: &str) -> Self {
-        self.security = "SASL_PLAINTEXT";
+        self.sasl = true;
         let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
         self.configuration(&format!(
             "sasl.enabled.mechanisms=PLAIN\n\
@@ -47,6 +52,48 @@ impl KafkaOptions {
              listener.name.client.plain.sasl.jaas.config={module} required \
              username=\"{user}\" password=\"{password}\" user_{user}=\"{password}\";"
         ))
+    }
+
+    /// Clients have to say who they are, by SASL/SCRAM-SHA-256. Neither name nor password may have quotes or brackets. Default: anybody
+    /// may do everything.
+    #[must_use]
+    pub fn sasl_scram(mut self, user: &str, password: &str) -> Self {
+        self.sasl = true;
+        self.scram = Some((user.to_owned(), password.to_owned()));
+        let module = "org.apache.kafka.common.security.scram.ScramLoginModule";
+        self.configuration(&format!(
+            "sasl.enabled.mechanisms=SCRAM-SHA-256\n\
+             sasl.mechanism.inter.broker.protocol=SCRAM-SHA-256\n\
+             listener.name.client.scram-sha-256.sasl.jaas.config={module} required \
+             username=\"{user}\" password=\"{password}\";"
+        ))
+    }
+
+    /// Clients have to speak TLS. The certificate and its key (PKCS 8) are texts in PEM; it has to be for the loopback, and its own root.
+    /// Default: without.
+    #[must_use]
+    pub fn tls(mut self, certificate: &str, key: &str) -> Self {
+        self.tls = true;
+        // One line each, as a file of properties has it.
+        let value = |pem: &str| pem.trim_end().replace('\n', "\\n");
+        let (certificate, key) = (value(certificate), value(key));
+        self.configuration(&format!(
+            "ssl.keystore.type=PEM\n\
+             ssl.keystore.certificate.chain={certificate}\n\
+             ssl.keystore.key={key}\n\
+             ssl.truststore.type=PEM\n\
+             ssl.truststore.certificates={certificate}"
+        ))
+    }
+
+    /// What clients speak, in Kafka's words.
+    pub(crate) fn security(&self) -> &'static str {
+        match (self.tls, self.sasl) {
+            (false, false) => "PLAINTEXT",
+            (false, true) => "SASL_PLAINTEXT",
+            (true, false) => "SSL",
+            (true, true) => "SASL_SSL",
+        }
     }
 
     /// It listens on a second port as well, and tells those who come that way to go on by a third one, where a test has to listen

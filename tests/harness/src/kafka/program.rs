@@ -61,13 +61,15 @@ pub(crate) struct SecondWay {
 pub(crate) struct KafkaProgram {
     binaries: KafkaBinaries,
     configuration: String,
+    tls: bool,
+    scram: Option<(String, String)>,
     second_way: Option<SecondWay>,
     archive: Option<PathBuf>,
 }
 
 impl KafkaProgram {
     pub(crate) fn new(binaries: KafkaBinaries, options: &KafkaOptions) -> Result<Self, HarnessError> {
-        let security = options.security;
+        let security = options.security();
         let configuration = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
@@ -87,6 +89,8 @@ impl KafkaProgram {
         Ok(Self {
             binaries,
             configuration,
+            tls: options.tls,
+            scram: options.scram.clone(),
             second_way,
             archive: options.archive.clone(),
         })
@@ -120,6 +124,10 @@ impl KafkaProgram {
                 "--config",
             ])
             .arg(&file);
+        if let Some((user, password)) = &self.scram {
+            format.arg("--add-scram");
+            format.arg(format!("SCRAM-SHA-256=[name={user},password={password}]"));
+        }
         programs::run_to_end("kafka.tools.StorageTool", format).map(drop)
     }
 }
@@ -134,7 +142,10 @@ impl Program for KafkaProgram {
 
     fn initialise(&self, identity: &Identity, data: &Path) -> Result<(), HarnessError> {
         fs::create_dir(data).map_err(HarnessError::io(format!("make {}", data.display())))?;
-        template::copy(&log_folder(data), |folder| self.format(folder))?;
+        match &self.scram {
+            None => template::copy(&log_folder(data), |folder| self.format(folder))?,
+            Some(_) => self.format(&log_folder(data))?,
+        }
         let file = configuration(data);
         fs::write(&file, &self.configuration)
             .map_err(HarnessError::io(format!("write {}", file.display())))?;
@@ -173,7 +184,7 @@ impl Program for KafkaProgram {
 
     /// It listens for clients when it has recovered and is a member of its cluster.
     fn is_ready(&self, _data: &Path, port: u16, pid: u32) -> bool {
-        probe::listens(pid, port) && answers(port)
+        probe::listens(pid, port) && (self.tls || answers(port))
     }
 }
 

@@ -7,6 +7,9 @@ use outbox_tests::{Acknowledged, Verdict, Workload};
 
 use crate::support::{Kind, SOON, World, rounds, seed, terminate};
 
+/// How long the next message is waited for, where perhaps none comes.
+const NEXT: Duration = Duration::from_secs(30);
+
 on_each! {
     async fn a_relay_killed_at_random_moments(kind: Kind) {
         let Some(world) = World::new(kind).await else { return };
@@ -30,7 +33,7 @@ on_each! {
             let (len, begun) = (journal.len(), Instant::now());
             let mut relay = world.spawn_relay(if round % 2 == 0 { &die } else { &[] });
             // Nothing more may come when the writers are done.
-            if log.count() < workload.messages && journal.wait_longer(len, SOON).is_ok() {
+            if log.count() < workload.messages && journal.wait_longer(len, NEXT).is_ok() {
                 max_recovery = max_recovery.max(begun.elapsed());
             }
             std::thread::sleep(Duration::from_millis(random.u64(0..300)));

@@ -33,6 +33,8 @@ mod mapping;
 mod member;
 #[cfg(feature = "engine")]
 mod names;
+#[cfg(any(feature = "kafka", feature = "rocketmq"))]
+mod newest;
 #[cfg(feature = "engine")]
 mod placement;
 mod url;

@@ -1,6 +1,5 @@
 //! Dead letters: a topic of the group, in which the newest record of each reference counts, and one without content removes it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -22,6 +21,7 @@ use super::{names, record};
 use crate::dead_letters::{DeadLetter, DeadLetters, kept_text};
 use crate::error::BrokerError;
 use crate::names::check_group;
+use crate::newest::Newest;
 
 const LISTING: &str = "listing dead letters";
 const REDRIVING: &str = "redriving";
@@ -78,6 +78,12 @@ impl Reference {
     }
 }
 
+impl crate::newest::Reference for Reference {
+    fn place(&self) -> &str {
+        &self.key
+    }
+}
+
 impl std::fmt::Display for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}:{}", self.partition, self.offset, self.key)
@@ -94,8 +100,8 @@ impl KafkaDeadLetters {
         })
     }
 
-    /// All of them, in their order.
-    async fn read(&self) -> Result<BTreeMap<Reference, DeadLetter>, BrokerError> {
+    /// All of them.
+    async fn read(&self) -> Result<Newest<Reference>, BrokerError> {
         topics::ensure(&self.settings, vec![needed(&self.settings, &self.group)]).await?;
         let (settings, group) = (Arc::clone(&self.settings), Arc::clone(&self.group));
         let read = tokio::task::spawn_blocking(move || read(&settings, &group)).await;
@@ -106,8 +112,7 @@ impl KafkaDeadLetters {
     /// One, wherever it is by now.
     async fn find(&self, reference: &str) -> Result<Option<(Reference, DeadLetter)>, BrokerError> {
         let wanted = Reference::parse(reference)?;
-        let letters = self.read().await?;
-        Ok(letters.into_iter().find(|(found, _)| found.key == wanted.key))
+        Ok(self.read().await?.find(&wanted))
     }
 
     async fn remove(&self, reference: &Reference) -> Result<(), BrokerError> {
@@ -126,9 +131,7 @@ impl KafkaDeadLetters {
 impl DeadLetters for KafkaDeadLetters {
     async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, BrokerError> {
         let after = after.map(Reference::parse).transpose()?;
-        let letters = self.read().await?.into_iter();
-        let behind = letters.filter(|(reference, _)| after.as_ref().is_none_or(|after| reference > after));
-        Ok(behind.map(|(_, letter)| letter).take(limit).collect())
+        Ok(self.read().await?.page(after.as_ref(), limit))
     }
 
     async fn redrive(&self, reference: &str) -> Result<bool, BrokerError> {
@@ -220,7 +223,7 @@ pub(super) async fn bury(
 }
 
 /// Reads all of a group's, by a consumer that is no member of it.
-fn read(settings: &Settings, group: &str) -> Result<BTreeMap<Reference, DeadLetter>, KafkaError> {
+fn read(settings: &Settings, group: &str) -> Result<Newest<Reference>, KafkaError> {
     let topic = names::dead(&settings.prefix, group);
     let config = with(
         &settings.client,
@@ -244,7 +247,7 @@ fn read(settings: &Settings, group: &str) -> Result<BTreeMap<Reference, DeadLett
         from.add_partition_offset(&topic, *partition, Offset::Beginning)?;
     }
     consumer.assign(&from)?;
-    let (mut letters, mut at) = (BTreeMap::new(), BTreeMap::<String, Reference>::new());
+    let mut letters = Newest::new();
     let mut left = partitions.len();
     while left > 0 {
         let record = match consumer.poll(settings.timeout) {
@@ -264,18 +267,13 @@ fn read(settings: &Settings, group: &str) -> Result<BTreeMap<Reference, DeadLett
         let Some(key) = record.key().and_then(|key| std::str::from_utf8(key).ok()) else {
             continue;
         };
-        if let Some(before) = at.remove(key) {
-            letters.remove(&before);
-        }
-        if record.payload().is_some() {
-            let reference = Reference {
-                partition: record.partition(),
-                offset: record.offset(),
-                key: key.to_owned(),
-            };
-            letters.insert(reference.clone(), letter(settings, &reference, &record));
-            at.insert(key.to_owned(), reference);
-        }
+        let reference = Reference {
+            partition: record.partition(),
+            offset: record.offset(),
+            key: key.to_owned(),
+        };
+        let letter = record.payload().map(|_| letter(settings, &reference, &record));
+        letters.read(reference, letter);
     }
     Ok(letters)
 }

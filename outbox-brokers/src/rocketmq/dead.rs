@@ -1,7 +1,6 @@
 //! Dead letters: RocketMQ's own topic for those of a group. It is a log, so what is done with one is written behind it: the newest
 //! record of each place counts, and one that says so removes it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use super::{fields, names, topics};
 use crate::dead_letters::{DeadLetter, DeadLetters, kept_text};
 use crate::error::BrokerError;
 use crate::names::check_group;
+use crate::newest::Newest;
 
 const LISTING: &str = "listing dead letters";
 const REDRIVING: &str = "redriving";
@@ -83,6 +83,12 @@ impl Reference {
     }
 }
 
+impl crate::newest::Reference for Reference {
+    fn place(&self) -> &str {
+        &self.place
+    }
+}
+
 impl std::fmt::Display for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Queue { broker, id } = &self.queue;
@@ -108,12 +114,12 @@ impl RocketMqDeadLetters {
         names::dead(&self.settings.prefix, &self.group)
     }
 
-    /// All of them, in their order.
-    async fn read(&self) -> Result<BTreeMap<Reference, DeadLetter>, BrokerError> {
+    /// All of them.
+    async fn read(&self) -> Result<Newest<Reference>, BrokerError> {
         let route = ensure(&self.cluster, &self.settings, &self.group).await?;
         // Whoever asks is a group to the server, which has to be there.
         topics::ensure_group(&self.cluster, &self.settings, &route, READERS, false).await?;
-        let (mut letters, mut at) = (BTreeMap::new(), BTreeMap::<String, Reference>::new());
+        let mut letters = Newest::new();
         for queue in &route.queues {
             for record in self.records(queue).await? {
                 let place = record.properties.get(fields::PLACE).map(str::to_owned);
@@ -125,14 +131,11 @@ impl RocketMqDeadLetters {
                     place: place
                         .unwrap_or_else(|| format!("{}/{}/{}", queue.broker, queue.id, record.offset)),
                 };
-                if let Some(before) = at.remove(&reference.place) {
-                    letters.remove(&before);
-                }
-                if record.properties.get(REMOVED).is_none() {
-                    at.insert(reference.place.clone(), reference.clone());
-                    let letter = self.letter(&reference, &record);
-                    letters.insert(reference, letter);
-                }
+                let letter = match record.properties.get(REMOVED) {
+                    None => Some(self.letter(&reference, &record)),
+                    Some(_) => None,
+                };
+                letters.read(reference, letter);
             }
         }
         Ok(letters)
@@ -197,8 +200,7 @@ impl RocketMqDeadLetters {
     /// One, wherever it is by now.
     async fn find(&self, reference: &str) -> Result<Option<(Reference, DeadLetter)>, BrokerError> {
         let wanted = Reference::parse(reference)?;
-        let letters = self.read().await?;
-        Ok(letters.into_iter().find(|(found, _)| found.place == wanted.place))
+        Ok(self.read().await?.find(&wanted))
     }
 
     async fn remove(&self, reference: &Reference) -> Result<(), BrokerError> {
@@ -231,9 +233,7 @@ fn refused_to(doing: &'static str, error: PublishError) -> BrokerError {
 impl DeadLetters for RocketMqDeadLetters {
     async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, BrokerError> {
         let after = after.map(Reference::parse).transpose()?;
-        let letters = self.read().await?.into_iter();
-        let behind = letters.filter(|(reference, _)| after.as_ref().is_none_or(|after| reference > after));
-        Ok(behind.map(|(_, letter)| letter).take(limit).collect())
+        Ok(self.read().await?.page(after.as_ref(), limit))
     }
 
     async fn redrive(&self, reference: &str) -> Result<bool, BrokerError> {

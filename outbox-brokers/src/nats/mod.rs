@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod acks;
 mod connect;
 mod dead;
 mod delivery;

@@ -1,17 +1,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_nats::jetstream::context::{PublishAckFuture, PublishError as NatsPublishError, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{Context, ErrorCode};
+use async_nats::{HeaderMap, PublishErrorKind as ClientErrorKind};
 use async_trait::async_trait;
-use futures_util::future::join_all;
 use outbox_core::{Capabilities, Message, PublishError, Publisher};
 
+use super::acks::{Acks, NotTaken};
 use super::connect::Settings;
 use super::{headers, names};
 use crate::placement;
 
-/// Most messages of one `publish`: as many as the client lets wait for their acks.
+/// Most messages of one `publish`.
 const MAX_BATCH: usize = 1_000;
 /// Calls at the same time: one on its way, one whose acks are awaited.
 const MAX_IN_FLIGHT: usize = 4;
@@ -70,10 +69,9 @@ impl NatsPublisher {
         Ok(names::subject(&self.settings.prefix, message.topic(), queue))
     }
 
-    /// Sends one, and returns what its ack is to come by.
-    async fn send(&self, message: &Message) -> Result<PublishAckFuture, PublishError> {
+    /// Where a message goes and what says the rest of it, if it can be sent.
+    fn prepare(&self, message: &Message, max: usize) -> Result<(String, HeaderMap), PublishError> {
         let subject = self.subject(message)?;
-        let max = self.context.client().max_payload();
         let bytes = message.payload().len() + message.headers().bytes() + OVERHEAD;
         if bytes > max {
             return Err(PublishError::invalid(format!(
@@ -81,51 +79,75 @@ impl NatsPublisher {
             )));
         }
         let headers = headers::of(message, &self.settings.mapping, &message.id().to_string())?;
-        let publish = PublishMessage::build()
-            .payload(message.payload().clone())
-            .headers(headers);
-        self.context
-            .send_publish(subject, publish)
-            .await
-            .map_err(|error| self.explain(error))
+        Ok((subject, headers))
     }
 
-    fn explain(&self, error: NatsPublishError) -> PublishError {
+    /// Sends what can be sent of a batch, in its order and without waiting for any, and writes down what becomes of it. Dropped at any
+    /// time, the rest has no answer.
+    async fn send(&self, batch: &[Message], answers: &mut [Option<Result<(), PublishError>>]) {
+        let client = self.context.client();
+        let max = client.max_payload();
+        let mut connected = self.settings.connected.clone();
+        connected.mark_unchanged();
+        let mut acks = match Acks::open(client).await {
+            Ok(acks) => acks,
+            Err(error) => {
+                // The others have the same.
+                if let Some(first) = answers.first_mut() {
+                    *first = Some(Err(self.explain(error)));
+                }
+                return;
+            }
+        };
+        for (at, message) in batch.iter().enumerate() {
+            match self.prepare(message, max) {
+                Err(error) => answers[at] = Some(Err(error)),
+                Ok((subject, headers)) => {
+                    let sent = acks.send(at, subject, headers, message.payload().clone()).await;
+                    if let Err(error) = sent {
+                        let error = self.explain(error);
+                        let gone = error.kind() == outbox_core::PublishErrorKind::Unavailable;
+                        answers[at] = Some(Err(error));
+                        if gone {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        loop {
+            let answered = tokio::select! {
+                answered = acks.next() => answered,
+                // What was sent over the last connection is answered there or not at all.
+                _ = connected.changed() => return,
+            };
+            let Some((at, answer)) = answered else { return };
+            if let Some(place) = answers.get_mut(at) {
+                *place = Some(answer.map_err(|error| self.explain(error)));
+            }
+        }
+    }
+
+    fn explain(&self, error: NotTaken) -> PublishError {
         let (stream, prefix) = (&self.settings.stream, &self.settings.prefix);
-        match error.kind() {
-            PublishErrorKind::StreamNotFound => PublishError::unavailable(format!(
+        match &error {
+            NotTaken::NoStream => PublishError::unavailable(format!(
                 "no stream takes the subjects {prefix}.>: the stream {stream} was removed, or its subjects were changed"
             )),
-            PublishErrorKind::MaxPayloadExceeded => {
+            NotTaken::Send(sent) if sent.kind() == ClientErrorKind::MaxPayloadExceeded => {
                 PublishError::invalid("the message is larger than the server takes (max_payload)")
             }
-            PublishErrorKind::TimedOut => PublishError::unavailable(format!(
-                "the server did not acknowledge it within {:?}",
-                self.settings.timeout
-            )),
-            _ if code(&error).is_some_and(|code| TOO_LARGE.contains(&code)) => {
+            error if error.code().is_some_and(|code| TOO_LARGE.contains(&code)) => {
                 PublishError::invalid(format!("the message is larger than the stream {stream} takes"))
             }
-            _ if code(&error).is_some_and(|code| NO_ROOM.contains(&code)) => {
+            error if error.code().is_some_and(|code| NO_ROOM.contains(&code)) => {
                 *self.full() = Full::Yes;
                 PublishError::unavailable(format!("the stream {stream} has no room for it: {error}"))
             }
-            _ => PublishError::unavailable(format!("the stream {stream} did not take it: {error}")),
+            error => PublishError::unavailable(format!("the stream {stream} did not take it: {error}")),
         }
         .with_source(error)
     }
-}
-
-/// The server's own code of an error, where it gave one.
-fn code(error: &NatsPublishError) -> Option<ErrorCode> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<async_nats::jetstream::Error>() {
-            return Some(error.error_code());
-        }
-        cause = error.source();
-    }
-    None
 }
 
 #[async_trait]
@@ -142,34 +164,18 @@ impl Publisher for NatsPublisher {
     }
 
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), PublishError>> {
-        // In their order, without waiting for any; then all acks.
-        let mut sent = Vec::with_capacity(batch.len());
-        let send_all = async {
-            for message in batch {
-                let ack = self.send(message).await;
-                let gone = ack
-                    .as_ref()
-                    .is_err_and(|error| error.kind() == outbox_core::PublishErrorKind::Unavailable);
-                sent.push(ack);
-                if gone {
-                    break;
-                }
+        let timeout = self.settings.timeout;
+        let mut answers = vec![None; batch.len()];
+        let lost = match tokio::time::timeout(timeout, self.send(batch, &mut answers)).await {
+            Ok(()) => PublishError::unavailable("it was not answered: the connection is away"),
+            Err(_) => {
+                PublishError::unavailable(format!("the server did not acknowledge it within {timeout:?}"))
             }
         };
-        // A connection that takes nothing any more.
-        let _ = tokio::time::timeout(self.settings.timeout, send_all).await;
-        let mut answers = join_all(sent.into_iter().map(async |ack| match ack?.await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.explain(error)),
-        }))
-        .await;
-        // After one that could not even be sent, the others were not tried.
-        while answers.len() < batch.len() {
-            answers.push(Err(PublishError::unavailable(
-                "it was not sent: the connection is away",
-            )));
-        }
+        let answers = answers.into_iter();
         answers
+            .map(|answer| answer.unwrap_or_else(|| Err(lost.clone())))
+            .collect()
     }
 
     async fn probe(&self) -> Result<(), PublishError> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use outbox_brokers::nats::{Nats, NatsBuilder, StreamOptions};
 use outbox_brokers::{Broker, BrokerError, Ordering};
-use outbox_core::Message;
+use outbox_core::{Message, ReceiveError};
 use outbox_sqlx::Outbox;
 use outbox_test_harness::{NatsOptions, requirement};
 
-use crate::engine::{Engine, GROUP, Kind, Member, TOPIC, connect, eventually, spread};
+use crate::engine::{Engine, GROUP, Kind, Member, Seen, TOPIC, connect, eventually, spread};
 use crate::support::{self, SOON, World, start};
 
 /// As its own clients connect.
@@ -226,6 +226,24 @@ async fn a_stream_that_is_gone_settles_nothing_and_is_named() {
     assert_eq!((relay.stats.dead.get(), relay.stats.refused.get()), (0, 0));
     relay.stop().await;
     assert_eq!(member.handle(20).await.len(), 20);
+}
+
+/// First there, then gone here: what the dead letters don't take stays where it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_dead_letter_is_not_taken_comes_again() {
+    let Some(engine) = Engine::start(Kind::Nats).await else {
+        return;
+    };
+    let mut member = engine.member().await;
+    engine.say("k", ["a"]).await;
+    let held = member.one().await;
+    let stream = async_nats::jetstream::new(client(&engine).await);
+    stream.delete_stream("OUTBOX_DEAD").await.unwrap();
+    let error = held.dead("it is broken").await.unwrap_err();
+    assert!(matches!(error, ReceiveError::Unavailable { .. }), "{error}");
+    let again = member.one().await;
+    assert_eq!((&*Seen::of(&again).text, again.attempt()), ("a", 2));
+    again.ack().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

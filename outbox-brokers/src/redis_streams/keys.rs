@@ -1,7 +1,5 @@
 //! Which keys are whose. Pure. What one script touches has the same part in braces, so that it is in one slot of a cluster.
 
-use outbox_core::MessageId;
-
 /// The keys of one queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Queue {
@@ -24,9 +22,9 @@ impl Queue {
         &self.stream
     }
 
-    /// Remembers that it has had a message.
-    pub(super) fn seen(&self, id: MessageId) -> String {
-        format!("{}:id:{id}", self.stream)
+    /// Remember the ids of the messages that it has had, in turns.
+    pub(super) fn ids(&self) -> [String; 2] {
+        ["even", "odd"].map(|turn| format!("{}:ids:{turn}", self.stream))
     }
 
     /// When each message that a group has failed on is due again.

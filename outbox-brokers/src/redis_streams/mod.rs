@@ -155,7 +155,7 @@ impl Broker for RedisStreams {
     }
 
     fn publisher(&self) -> Arc<dyn Publisher> {
-        let publisher = RedisStreamsPublisher::new(self.link.another(), Arc::clone(&self.settings));
+        let publisher = RedisStreamsPublisher::new(&self.link, Arc::clone(&self.settings));
         Arc::new(publisher)
     }
 

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use outbox_core::{Capabilities, Limits, Message, PublishError, Publisher};
+use outbox_core::{Capabilities, Limits, Message, MessageId, PublishError, Publisher};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -17,13 +18,16 @@ use crate::placement;
 
 /// Most messages of one `publish`. More would keep the server from others for too long.
 const MAX_BATCH: usize = 500;
-/// Calls at the same time: one on its way, one that is answered.
-const MAX_IN_FLIGHT: usize = 4;
+/// Calls at the same time: what waits for the disk at the server, and as many on their way meanwhile.
+const MAX_IN_FLIGHT: usize = 8;
 
 /// Publishes to a [`RedisStreams`](super::RedisStreams): one script for the messages of each queue, all on their way at once.
 #[derive(Clone)]
 pub struct RedisStreamsPublisher {
-    link: Link,
+    /// One for each call at the same time: of a connection the server reads 16 KiB, then answers, and before it does it waits for the
+    /// disk (`appendfsync always`), once for all connections.
+    links: Arc<[Link; MAX_IN_FLIGHT]>,
+    calls: Arc<AtomicUsize>,
     settings: Arc<Settings>,
     /// When each stream was looked after last.
     known: Arc<Mutex<BTreeMap<String, Instant>>>,
@@ -34,13 +38,14 @@ pub struct RedisStreamsPublisher {
 /// The messages of one queue, and where in the batch each was.
 struct Part {
     queue: Queue,
-    messages: Vec<(usize, String, Words)>,
+    messages: Vec<(usize, MessageId, Words)>,
 }
 
 impl RedisStreamsPublisher {
-    pub(super) fn new(link: Link, settings: Arc<Settings>) -> Self {
+    pub(super) fn new(link: &Link, settings: Arc<Settings>) -> Self {
         Self {
-            link,
+            links: Arc::new(std::array::from_fn(|_| link.another())),
+            calls: Arc::default(),
             settings,
             known: Arc::default(),
             full: Arc::default(),
@@ -60,18 +65,26 @@ impl RedisStreamsPublisher {
         fields::words(message, &self.settings.mapping)
     }
 
-    async fn append(&self, part: &Part) -> Result<Vec<i64>, PublishError> {
+    /// Whose turn it is.
+    fn link(&self) -> &Link {
+        &self.links[self.calls.fetch_add(1, Relaxed) % MAX_IN_FLIGHT]
+    }
+
+    async fn append(&self, link: &Link, part: &Part) -> Result<Vec<i64>, PublishError> {
         let settings = &self.settings;
         let (queue, topic) = (&part.queue, &part.queue.topic);
-        let answers = self
-            .link
+        let answers = link
             .run(&scripts::APPEND, |call| {
                 call.key(queue.stream());
-                for (_, seen, _) in &part.messages {
-                    call.key(seen);
+                for ids in queue.ids() {
+                    call.key(ids);
                 }
                 call.arg(ms(settings.window)).arg(settings.max_length);
                 call.arg(keys::channel(&settings.prefix, topic)).arg(queue.number);
+                call.arg(part.messages.len());
+                for (_, id, _) in &part.messages {
+                    call.arg(id.0.as_bytes());
+                }
                 for (_, _, words) in &part.messages {
                     call.arg(words.len());
                     for word in words {
@@ -84,7 +97,7 @@ impl RedisStreamsPublisher {
     }
 
     /// Notes new topics, and has old messages removed now and then.
-    async fn look_after(&self, part: &Part) {
+    async fn look_after(&self, link: &Link, part: &Part) {
         let (stream, now) = (part.queue.stream(), Instant::now());
         let is_new = {
             let mut known = self.known.lock().await;
@@ -96,8 +109,8 @@ impl RedisStreamsPublisher {
             last.is_none()
         };
         let noted = match is_new {
-            true => super::note_topic(&self.link, &self.settings, &part.queue.topic).await,
-            false => super::trim(&self.link, &self.settings, &part.queue).await,
+            true => super::note_topic(link, &self.settings, &part.queue.topic).await,
+            false => super::trim(link, &self.settings, &part.queue).await,
         };
         if let Err(error) = noted {
             tracing::debug!(%error, "looking after a stream failed");
@@ -111,14 +124,14 @@ impl RedisStreamsPublisher {
     }
 
     /// Waits until the replicas have what was appended over this connection.
-    async fn replicated(&self, number: Option<u64>) -> Result<(), PublishError> {
+    async fn replicated(&self, link: &Link, number: Option<u64>) -> Result<(), PublishError> {
         let (wanted, timeout) = (self.settings.replicas, self.settings.timeout);
         let Some(number) = number else {
             return Ok(());
         };
         let mut wait = redis::cmd("WAIT");
         wait.arg(wanted).arg(ms(timeout / 2).max(1));
-        match self.link.query_on::<u32>(number, &wait).await {
+        match link.query_on::<u32>(number, &wait).await {
             Ok(have) if have >= wanted => Ok(()),
             Ok(have) => Err(PublishError::unavailable(format!(
                 "{have} of {wanted} replicas have taken it"
@@ -161,6 +174,7 @@ impl Publisher for RedisStreamsPublisher {
     }
 
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), PublishError>> {
+        let link = self.link();
         let mut answers: Vec<Result<(), PublishError>> = vec![Ok(()); batch.len()];
         let mut parts: BTreeMap<(&str, u32), Part> = BTreeMap::new();
         for (at, message) in batch.iter().enumerate() {
@@ -176,17 +190,16 @@ impl Publisher for RedisStreamsPublisher {
                 queue: Queue::new(&self.settings.prefix, message.topic(), number),
                 messages: Vec::new(),
             });
-            let seen = part.queue.seen(message.id());
-            part.messages.push((at, seen, words));
+            part.messages.push((at, message.id(), words));
         }
         let parts: Vec<Part> = parts.into_values().collect();
         let number = match self.settings.replicas {
             0 => Ok(None),
-            _ => self.link.number().await.map(Some),
+            _ => link.number().await.map(Some),
         };
-        let appended = join_all(parts.iter().map(|part| self.append(part))).await;
+        let appended = join_all(parts.iter().map(|part| self.append(link, part))).await;
         let replicated = match number {
-            Ok(number) => self.replicated(number).await,
+            Ok(number) => self.replicated(link, number).await,
             Err(error) => Err(explain("the server", error)),
         };
         for (part, appended) in parts.iter().zip(appended) {
@@ -201,26 +214,26 @@ impl Publisher for RedisStreamsPublisher {
                 };
             }
         }
-        join_all(parts.iter().map(|part| self.look_after(part))).await;
+        join_all(parts.iter().map(|part| self.look_after(link, part))).await;
         answers
     }
 
     async fn probe(&self) -> Result<(), PublishError> {
         // A command that writes, so that a replica or a server without memory refuses it; its key is there or it changes nothing.
+        let link = self.link();
         let mut command = redis::cmd("SETRANGE");
         command
             .arg(format!("{}:probe", self.settings.prefix))
             .arg(0)
             .arg("");
-        self.link
-            .query::<()>(&command)
+        link.query::<()>(&command)
             .await
             .map_err(|error| explain("the server", error))?;
         let mut full = self.full.lock().await;
         if let Some(stream) = &*full {
             let mut command = redis::cmd("XLEN");
             command.arg(stream);
-            let length = self.link.query::<u64>(&command).await;
+            let length = link.query::<u64>(&command).await;
             if length.map_err(|error| explain(stream, error))? >= self.settings.max_length {
                 return Err(self.is_full(stream));
             }

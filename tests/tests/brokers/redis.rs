@@ -1,6 +1,6 @@
 //! What is Redis Streams' own: what others append, room, trimming, groups that go, and what Redis refuses.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use outbox_brokers::redis_streams::RedisStreams;
 use outbox_brokers::{BrokerError, Ordering, connect};
@@ -78,6 +78,44 @@ async fn somebody_else_can_read_what_is_published() {
     assert_eq!(word("payload").as_deref(), Some("seven"));
     assert_eq!(word("outbox-key").as_deref(), Some("order-7"));
     assert_eq!(word("outbox-id"), Some(published.id().to_string()));
+}
+
+/// How many messages the topic's queues have.
+fn appended(client: &mut redis::Connection) -> usize {
+    (0..8)
+        .map(|queue| -> usize { client.xlen(format!("{{outbox:orders.placed}}:{queue}")).unwrap() })
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_is_known_for_the_window_and_not_for_good() {
+    let Some(engine) = engine().await else { return };
+    let mut client = client(&engine);
+    let window = Duration::from_millis(700);
+    let broker = connect(&engine.url("&duplicate_window=700ms")).await.unwrap();
+    let publisher = broker.publisher();
+    // One queue has them all.
+    let [a, b, c] = ["a", "b", "c"].map(|text| message("k", text));
+    let publish = async |messages: &[&Message]| {
+        for message in messages {
+            let answers = publisher.publish(std::slice::from_ref(*message)).await;
+            answers[0].as_ref().unwrap();
+        }
+    };
+    let begun = Instant::now();
+    publish(&[&a]).await;
+    publish(&[&b, &a]).await;
+    assert!(appended(&mut client) == 2 || begun.elapsed() >= window);
+    let (answered, mut again) = (Instant::now(), Instant::now());
+    while appended(&mut client) == 2 {
+        assert!(again - answered < 2 * window, "it is known for too long");
+        again = Instant::now();
+        publish(&[&a]).await;
+    }
+    assert!(begun.elapsed() >= window, "{:?}", begun.elapsed());
+    // Among the ids of the window that began meanwhile, it is known again.
+    publish(&[&c, &a]).await;
+    assert!(appended(&mut client) == 4 || again.elapsed() >= window);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,6 +207,7 @@ async fn trimming_takes_nothing_that_a_group_has_not_finished() {
         .unwrap();
     let mut shipping = engine.member().await;
     drop(engine.member_of("billing").await);
+    drop(engine.member_of("idle").await);
     // An entry is trimmed with all of its node, a hundred of them.
     for _ in 0..5 {
         engine.publish(&spread(1, 100)).await;
@@ -185,6 +224,9 @@ async fn trimming_takes_nothing_that_a_group_has_not_finished() {
             .map(|stream| client.xlen::<_, usize>(stream).unwrap())
             .sum()
     };
+    redis.trim(TOPIC).await.unwrap();
+    assert_eq!(left(), 500, "one group has begun with none");
+    redis.remove_group("idle", TOPIC).await.unwrap();
     redis.trim(TOPIC).await.unwrap();
     let kept = left();
     assert!(

@@ -8,6 +8,7 @@
 mod cli;
 mod clock;
 mod content;
+mod cores;
 mod database;
 mod floor;
 mod member;

@@ -42,8 +42,8 @@ const ROWS: i64 = 1_000;
     dead_code,
     reason = "read from the database to do the same work, not to be looked at"
 )]
-struct BareRow {
-    id: i64,
+pub(super) struct BareRow {
+    pub(super) id: i64,
     message_id: Uuid,
     shard: i16,
     topic: String,
@@ -54,6 +54,18 @@ struct BareRow {
     due_at: Option<i64>,
     hold: i16,
     attempts: i32,
+}
+
+impl BareRow {
+    pub(super) fn message(self) -> Message {
+        let message = Message::restore(self.topic, MessageId(self.message_id), SystemTime::UNIX_EPOCH);
+        match self.key {
+            Some(key) => message.key(key),
+            None => message,
+        }
+        .payload(self.payload, outbox_core::Headers::DEFAULT_CONTENT_TYPE)
+        .build_unchecked()
+    }
 }
 
 /// Drains the whole outbox and says how long that took, from the first SELECT to the end of the last DELETE. The
@@ -101,12 +113,9 @@ async fn in_order(rows: Vec<BareRow>, sink: &Sink) -> Result<()> {
     let mut waves: Vec<Vec<Message>> = Vec::new();
     let mut seen: HashMap<String, usize> = HashMap::new();
     for row in rows {
-        let key = row.key.context("a message without a key")?;
-        let wave = seen.entry(key.clone()).or_default();
-        let message = Message::restore(row.topic, MessageId(row.message_id), SystemTime::UNIX_EPOCH)
-            .key(key)
-            .payload(row.payload, outbox_core::Headers::DEFAULT_CONTENT_TYPE)
-            .build_unchecked();
+        let key = row.key.clone().context("a message without a key")?;
+        let wave = seen.entry(key).or_default();
+        let message = row.message();
         if waves.len() == *wave {
             waves.push(Vec::new());
         }
@@ -121,7 +130,7 @@ async fn in_order(rows: Vec<BareRow>, sink: &Sink) -> Result<()> {
     Ok(())
 }
 
-async fn open(database: &Database, durable: bool) -> Result<Box<dyn BareLoop>> {
+pub(super) async fn open(database: &Database, durable: bool) -> Result<Box<dyn BareLoop>> {
     Ok(match database.kind {
         Kind::Postgres => {
             let mut connection = connect_postgres(&database.url).await?;
@@ -142,8 +151,9 @@ async fn open(database: &Database, durable: bool) -> Result<Box<dyn BareLoop>> {
     })
 }
 
+/// One connection that reads pages and deletes.
 #[async_trait]
-trait BareLoop: Send {
+pub(super) trait BareLoop: Send {
     async fn page(&mut self, mark: i64) -> Result<Vec<BareRow>>;
     async fn delete(&mut self, ids: &[i64]) -> Result<()>;
 }

@@ -3,7 +3,9 @@
 //! A private broker on this machine. The floor is the broker's own client ([`crate::floor::broker`]), which sends messages that it
 //! has in memory, with as many under way as our publisher lets out (`Capabilities`). Ours is the relay: it reads the same
 //! number of messages from the outbox, publishes them with the adapter, and deletes them; timed from the moment it is
-//! connected to the end of the DELETE of the last one. Both take turns on the same broker, which keeps what it got.
+//! connected to the end of the DELETE of the last one. Between them stands the client behind the shortest loop that reads and
+//! deletes: it is no floor, but what of the difference the database takes, where all share the same cores. They take turns on the
+//! same broker, which keeps what it got.
 //!
 //! A consumer group was there before, so that RabbitMQ has somewhere to put them.
 
@@ -18,12 +20,13 @@ use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::cli::{BrokerArgs, BrokerName, Common};
 use crate::content::{KEY_BYTES, PAYLOAD_BYTES, TOPIC, key, payload};
+use crate::cores::Cores;
 use crate::database::{Engine, Kind, Server};
 use crate::floor::broker::{self, Client};
 use crate::progress::Progress;
 use crate::relay::Running;
 use crate::report::{Report, Table, number, pretty, pretty_range};
-use crate::stats::{Interval, Spread, ratios};
+use crate::stats::{Interval, Spread, median, ratios};
 
 const MESSAGES: u64 = 50_000;
 const ROUNDS: usize = 7;
@@ -34,6 +37,52 @@ pub(crate) async fn run(common: &Common, args: &BrokerArgs, server: &mut Server)
         Kind::Postgres => measure::<Postgres>(common, args, server).await,
         Kind::Mysql => measure::<MySql>(common, args, server).await,
         Kind::Sqlite => measure::<Sqlite>(common, args, server).await,
+    }
+}
+
+/// Who delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Client,
+    Loop,
+    Relay,
+}
+
+impl Side {
+    const ALL: [Self; 3] = [Self::Client, Self::Loop, Self::Relay];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "the client",
+            Self::Loop => "a loop by hand around it",
+            Self::Relay => "the relay",
+        }
+    }
+
+    /// In the report for programs.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Client => "floor",
+            Self::Loop => "by_hand",
+            Self::Relay => "ours",
+        }
+    }
+}
+
+/// What was measured of one side, round by round.
+struct Measured {
+    side: Side,
+    rates: Vec<f64>,
+    cores: Vec<f64>,
+}
+
+impl Measured {
+    fn of(side: Side) -> Self {
+        Self {
+            side,
+            rates: Vec::new(),
+            cores: Vec::new(),
+        }
     }
 }
 
@@ -99,7 +148,9 @@ fn start(name: BrokerName) -> Result<Started> {
         BrokerName::Redis => {
             let on_disk = RedisOptions::new()
                 .setting("appendonly", "yes")
-                .setting("appendfsync", "always");
+                .setting("appendfsync", "always")
+                // It would rewrite its file in the midst of a round, sometimes.
+                .setting("auto-aof-rewrite-percentage", "0");
             let server = outbox_test_harness::Redis::start_with(&on_disk)
                 .context("a private Redis: install redis-server, as `cargo xtask test` does")?;
             let (version, url) = (server.version().to_owned(), server.url());
@@ -134,50 +185,71 @@ async fn measure<E: Engine>(common: &Common, args: &BrokerArgs, server: &mut Ser
         .unwrap_or_else(|| common.scaled(MESSAGES, 800.0, 1_000));
     let rounds = common.rounds_or(ROUNDS, 5);
     let pool = E::pool(&database.url, 1).await?;
-    let progress = Progress::new(rounds as u64 * 2);
-    let (mut floor, mut ours) = (Vec::new(), Vec::new());
+    let progress = Progress::new(rounds as u64 * 3);
+    let mut sides = Side::ALL.map(Measured::of);
     for round in 0..rounds {
-        // Who begins alternates.
-        for turn in [round % 2, (round + 1) % 2] {
-            progress.says(format!("round {} of {rounds}: loading", round + 1));
-            let took = if turn == 0 {
-                let messages = Arc::new(made(messages)?);
-                progress.says(format!("round {} of {rounds}: the client", round + 1));
-                broker::publish_all(Arc::clone(&private.client), &messages, window).await?
-            } else {
-                E::empty(&pool).await?;
-                E::load(&pool, messages, messages).await?;
-                E::settle_down(&pool).await?;
-                progress.says(format!("round {} of {rounds}: the relay", round + 1));
-                let mut relay = Running::start_to(&database, private.broker.publisher()).await?;
-                relay.settled(messages).await?;
-                let took = relay.meter.settled_at() - relay.meter.opened_at();
-                let delivered = relay.stop().await?.delivered;
-                ensure!(delivered == messages, "{delivered} of {messages} were delivered");
-                took
+        // Who begins changes.
+        sides.rotate_left(1);
+        for measured in &mut sides {
+            let says = |what: &str| progress.says(format!("round {} of {rounds}: {what}", round + 1));
+            says("loading");
+            let client = Arc::clone(&private.client);
+            let in_memory = match measured.side {
+                Side::Client => Arc::new(made(messages)?),
+                Side::Loop | Side::Relay => {
+                    E::empty(&pool).await?;
+                    E::load(&pool, messages, messages).await?;
+                    E::settle_down(&pool).await?;
+                    Arc::default()
+                }
             };
-            let rate = messages as f64 / took.as_secs_f64();
-            if turn == 0 { &mut floor } else { &mut ours }.push(rate);
+            says(measured.side.as_str());
+            let before = Cores::now()?;
+            let took = match measured.side {
+                Side::Client => broker::publish_all(client, &in_memory, window).await?,
+                Side::Loop => broker::relay_all(client, &database, messages, window).await?,
+                Side::Relay => {
+                    let mut relay = Running::start_to(&database, private.broker.publisher()).await?;
+                    relay.settled(messages).await?;
+                    let took = relay.meter.settled_at() - relay.meter.opened_at();
+                    let delivered = relay.stop().await?.delivered;
+                    ensure!(delivered == messages, "{delivered} of {messages} were delivered");
+                    took
+                }
+            };
+            measured.cores.push(Cores::now()?.busy_since(before));
+            measured.rates.push(messages as f64 / took.as_secs_f64());
             progress.step();
         }
     }
     drop(progress);
+    sides.sort_unstable_by_key(|measured| measured.side);
+    let [client, by_hand, relay] = &sides;
     if E::pending(&pool).await? != 0 {
         bail!("something was left in the outbox");
     }
     pool.close().await;
-    let ratio = Interval::of(&ratios(&ours, &floor));
-    let (floor, ours) = (Spread::of(&floor), Spread::of(&ours));
-    let mut table = Table::new(["", "messages/s", "lowest – highest"]);
-    for (name, spread) in [("the client", &floor), ("the relay", &ours)] {
+    let ratio = Interval::of(&ratios(&relay.rates, &client.rates));
+    let ratio_by_hand = Interval::of(&ratios(&relay.rates, &by_hand.rates));
+    let (floor, ours) = (Spread::of(&client.rates), Spread::of(&relay.rates));
+    let mut table = Table::new(["", "messages/s", "lowest – highest", "cores busy"]);
+    for measured in &sides {
+        let spread = Spread::of(&measured.rates);
         let range = pretty_range(spread.low, spread.high);
-        table.row([name, &pretty(spread.median), &range]);
+        let cores = format!("{:.1}", median(&measured.cores));
+        table.row([measured.side.as_str(), &pretty(spread.median), &range, &cores]);
     }
-    table.row([
-        format!("ratio (target ≥ {TARGET})"),
-        pretty(ratio.median),
-        pretty_range(ratio.low, ratio.high),
-    ]);
+    for (name, ratio) in [
+        (format!("ratio (target ≥ {TARGET})"), ratio),
+        ("relay by the loop by hand".to_owned(), ratio_by_hand),
+    ] {
+        table.row([
+            name,
+            pretty(ratio.median),
+            pretty_range(ratio.low, ratio.high),
+            String::new(),
+        ]);
+    }
     let mut settings = Map::new();
     settings.insert("broker".into(), args.name.as_str().into());
     settings.insert("version".into(), private.version.as_str().into());
@@ -192,13 +264,19 @@ async fn measure<E: Engine>(common: &Common, args: &BrokerArgs, server: &mut Ser
     details.insert("ratio_interval".into(), ratio.into());
     details.insert("floor_spread".into(), floor.into());
     details.insert("ours_spread".into(), ours.into());
+    details.insert("by_hand_spread".into(), Spread::of(&by_hand.rates).into());
+    details.insert("by_hand_ratio_interval".into(), ratio_by_hand.into());
+    for measured in &sides {
+        let name = format!("cores_busy_{}", measured.side.key());
+        details.insert(name, number(median(&measured.cores)));
+    }
     Ok(Report {
         scenario: "broker",
         database: common.database.to_string(),
         unit: "messages/s",
         measured: format!(
-            "{} messages to {} ({}), in batches of {} with {} at a time: by its client from memory, and by the relay from the \
-             outbox.",
+            "{} messages to {} ({}), in batches of {} with {} at a time: by its client from memory, by a loop by hand that reads \
+             and deletes around it, and by the relay from the outbox.",
             pretty(messages as f64),
             args.name.as_str(),
             private.version,

@@ -1,6 +1,7 @@
 //! What the relay's delivery to a broker is compared with: the broker's own client, which has the messages in memory, sends as
 //! many at once as our publisher lets out, and waits for each confirmation. The message is the same: payload, headers,
-//! properties, and where it goes.
+//! properties, and where it goes. And the same client behind the shortest loop that reads an outbox and deletes what was confirmed,
+//! without order, retries, leases: what of the difference is the database's.
 
 mod kafka;
 mod nats;
@@ -12,10 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use outbox_core::{Capabilities, Message};
 use tokio::task::JoinSet;
+
+use super::drain::{self, BareLoop};
+use crate::database::Database;
 
 pub(crate) use kafka::Kafka;
 pub(crate) use nats::Nats;
@@ -58,6 +62,57 @@ pub(crate) async fn publish_all(
     while let Some(ended) = tasks.join_next().await {
         ended.context("a task panicked")??;
     }
+    Ok(begun.elapsed())
+}
+
+/// How long it takes to deliver a whole outbox with it by hand: pages by mark, as many batches at a time, one DELETE for each. The
+/// connection is made before.
+pub(crate) async fn relay_all(
+    client: Arc<dyn Client>,
+    database: &Database,
+    messages: u64,
+    window: Capabilities,
+) -> Result<Duration> {
+    let bare = drain::open(database, false).await?;
+    // A task of its own, as our relay is.
+    tokio::spawn(relay(bare, client, messages, window)).await?
+}
+
+async fn relay(
+    mut bare: Box<dyn BareLoop>,
+    client: Arc<dyn Client>,
+    messages: u64,
+    window: Capabilities,
+) -> Result<Duration> {
+    let begun = Instant::now();
+    let (mut mark, mut deleted, mut read_all) = (0, 0, false);
+    let mut publishing: JoinSet<Result<Vec<i64>>> = JoinSet::new();
+    loop {
+        if !read_all && publishing.len() < window.max_in_flight {
+            let mut rows = bare.page(mark).await.context("the bare loop's SELECT")?;
+            match rows.last() {
+                Some(last) => mark = last.id,
+                None => read_all = true,
+            }
+            while !rows.is_empty() {
+                let batch = rows.drain(..window.max_batch.min(rows.len()));
+                let (ids, batch): (Vec<i64>, Vec<Message>) = batch.map(|row| (row.id, row.message())).unzip();
+                let client = Arc::clone(&client);
+                publishing.spawn(async move { client.publish(&batch).await.map(|()| ids) });
+            }
+            continue;
+        }
+        let Some(published) = publishing.join_next().await else {
+            break;
+        };
+        let ids = published.context("a task panicked")??;
+        bare.delete(&ids).await.context("the bare loop's DELETE")?;
+        deleted += ids.len() as u64;
+    }
+    ensure!(
+        deleted == messages,
+        "the bare loop found {deleted} messages instead of {messages}"
+    );
     Ok(begun.elapsed())
 }
 

@@ -158,10 +158,14 @@ on_every_engine! {
         let mut member = engine.member().await;
         let proxy = Deaf::start(&*engine.server).await;
         let broker = connect(&engine.url_at(proxy.port(), "&timeout=500ms")).await;
-        let outbox = Outbox::new();
-        let relay = start(&world, &outbox, broker.publisher(), |_| {});
+        let (outbox, publisher) = (Outbox::new(), broker.publisher());
+        let relay = start(&world, &outbox, Arc::clone(&publisher), |_| {});
         world.publish(&outbox, numbered(4, 0, 20)).await;
         world.wait_empty(SOON).await;
+        // One that has a connection for each call has them all by now: without answers none could be made.
+        for _ in 0..publisher.capabilities().max_in_flight {
+            publisher.probe().await.unwrap();
+        }
         proxy.lose_answers(true);
         world.publish(&outbox, numbered(4, 20, 40)).await;
         eventually("the relay has given up on answers", async || relay.stats.unanswered.get() > 0).await;

@@ -1,6 +1,7 @@
 //! A connection that is made when it is needed, and again when it was lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -12,12 +13,17 @@ use tokio::sync::Mutex;
 pub(super) struct Link {
     client: Client,
     timeout: Duration,
+    /// How often its siblings and it have lost a connection. What takes one from a link takes the others' too: each would only be found
+    /// dead by the next message that goes over it.
+    losses: Arc<AtomicU64>,
     current: Arc<Mutex<Current>>,
 }
 
 #[derive(Default)]
 struct Current {
     connection: Option<MultiplexedConnection>,
+    /// The losses before it was made.
+    losses: u64,
     /// Tells connections apart: what is said of one does not end the next.
     number: u64,
 }
@@ -27,6 +33,7 @@ impl Link {
         Self {
             client,
             timeout,
+            losses: Arc::default(),
             current: Arc::default(),
         }
     }
@@ -34,6 +41,15 @@ impl Link {
     /// One of the same server for others alone, because what blocks it would block them all.
     pub(super) fn another(&self) -> Self {
         Self::new(self.client.clone(), self.timeout)
+    }
+
+    /// So many of the same server that lose their connections together.
+    pub(super) fn siblings<const N: usize>(&self) -> [Self; N] {
+        let first = self.another();
+        std::array::from_fn(|_| Self {
+            losses: Arc::clone(&first.losses),
+            ..first.another()
+        })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -95,7 +111,10 @@ impl Link {
 
     async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
         let mut current = self.current.lock().await;
-        if let Some(connection) = &current.connection {
+        let losses = self.losses.load(Relaxed);
+        if let Some(connection) = &current.connection
+            && current.losses == losses
+        {
             return Ok((connection.clone(), current.number));
         }
         let config = AsyncConnectionConfig::new()
@@ -106,6 +125,7 @@ impl Link {
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
         current.number += 1;
+        current.losses = losses;
         current.connection = Some(connection.clone());
         Ok((connection, current.number))
     }
@@ -116,8 +136,10 @@ impl Link {
             && is_lost(error)
         {
             let mut current = self.current.lock().await;
-            if current.number == number {
-                current.connection = None;
+            if current.number == number && current.connection.take().is_some() {
+                // What a sibling has said already is not said again, or it would cost a connection that is new.
+                let (before, after) = (current.losses, current.losses + 1);
+                let _ = self.losses.compare_exchange(before, after, Relaxed, Relaxed);
             }
         }
         answer

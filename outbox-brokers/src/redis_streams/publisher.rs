@@ -44,7 +44,7 @@ struct Part {
 impl RedisStreamsPublisher {
     pub(super) fn new(link: &Link, settings: Arc<Settings>) -> Self {
         Self {
-            links: Arc::new(std::array::from_fn(|_| link.another())),
+            links: Arc::new(link.siblings()),
             calls: Arc::default(),
             settings,
             known: Arc::default(),

@@ -118,6 +118,27 @@ async fn an_id_is_known_for_the_window_and_not_for_good() {
     assert!(appended(&mut client) == 4 || again.elapsed() >= window);
 }
 
+/// Its connections are lost together, and that is noticed once: otherwise a message is refused again and again, and taken for the one
+/// at fault.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_fails_one_call_and_not_one_for_each_connection() {
+    let Some(mut engine) = engine().await else { return };
+    let publisher = engine.publisher();
+    let calls = publisher.capabilities().max_in_flight;
+    assert!(calls > 1);
+    let publish = async || publisher.publish(&[message("k", "a")]).await.remove(0);
+    for _ in 0..calls {
+        publish().await.unwrap();
+    }
+    engine.server.kill();
+    engine.server.restart();
+    let mut failed = 0;
+    for _ in 0..2 * calls {
+        failed += usize::from(publish().await.is_err());
+    }
+    assert!(failed <= 1, "{failed}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_without_order_has_many_out_at_a_time() {
     let Some(engine) = engine().await else { return };

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
+use outbox_sqlx::Dialect;
 
 use crate::config::{Config, ConfigErrors, PREFIX, Purpose, SETTINGS, Setting, Shown, Sources};
-use crate::database::Dialect;
 
 /// What is looked for when nobody names a file.
 const DEFAULT_FILE: &str = "outbox-relay.toml";
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "OUTBOX_CONFIG";
 const DIALECT: &str = "dialect";
+const DIALECTS: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub fn command() -> Command {
             "The file with the settings [default: {DEFAULT_FILE}, if it is there]"
         ));
     let dialect = Arg::new(DIALECT)
-        .value_parser(["postgres", "mysql", "sqlite"])
+        .value_parser(DIALECTS.map(|dialect| PossibleValue::new(dialect.to_string())))
         .required(true)
         .help("For which database");
     Command::new("outbox-relay")
@@ -88,8 +90,12 @@ pub fn action(matches: &ArgMatches) -> Action {
     match matches.subcommand() {
         Some(("migrate", _)) => Action::Migrate,
         Some(("schema", arguments)) => {
-            let name = arguments.get_one::<String>(DIALECT).map_or("", String::as_str);
-            Action::Schema(Dialect::of_name(name))
+            let name = arguments.get_one::<String>(DIALECT);
+            let dialect = DIALECTS
+                .into_iter()
+                .find(|dialect| Some(&dialect.to_string()) == name);
+            // One of them is asked for: the grammar has no other.
+            dialect.map_or(Action::Config, Action::Schema)
         }
         _ => Action::Config,
     }
@@ -109,7 +115,8 @@ pub enum NoConfig {
 /// # Errors
 /// The file can't be read, or what is said can't be.
 pub fn configuration(matches: &ArgMatches, purpose: Purpose) -> Result<(Config, Shown), NoConfig> {
-    let file = file(matches).map_err(NoConfig::Unreadable)?;
+    let arguments = matches.subcommand().map_or(matches, |(_, arguments)| arguments);
+    let file = file(arguments).map_err(NoConfig::Unreadable)?;
     let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     // What is not UTF-8 is not what a setting has to be, and is named like any other such value.
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -117,7 +124,6 @@ pub fn configuration(matches: &ArgMatches, purpose: Purpose) -> Result<(Config, 
         .map(|(name, value)| (text(name), text(value)))
         .filter(|(name, _)| name.starts_with(PREFIX))
         .collect();
-    let arguments = matches.subcommand().map_or(matches, |(_, arguments)| arguments);
     let flags = SETTINGS.iter().filter_map(|setting| {
         let texts: Vec<String> = arguments.get_many(setting.key)?.cloned().collect();
         Some((setting, texts))
@@ -130,8 +136,7 @@ pub fn configuration(matches: &ArgMatches, purpose: Purpose) -> Result<(Config, 
     sources.read(purpose).map_err(NoConfig::Wrong)
 }
 
-fn file(matches: &ArgMatches) -> Result<Option<(PathBuf, String)>> {
-    let arguments = matches.subcommand().map_or(matches, |(_, arguments)| arguments);
+fn file(arguments: &ArgMatches) -> Result<Option<(PathBuf, String)>> {
     let path = match arguments.get_one::<PathBuf>(CONFIG) {
         Some(path) => path.clone(),
         None if Path::new(DEFAULT_FILE).exists() => DEFAULT_FILE.into(),

@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
     let matches = cli::command().get_matches();
     let action = cli::action(&matches);
     if let Action::Schema(dialect) = action {
-        print!("{}", dialect.schema());
+        print!("{}", outbox_sqlx::schema_sql(dialect));
         return ExitCode::SUCCESS;
     }
     let purpose = match action {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::layers::{Layers, Value, shown};
+use super::layers::{Given, Layers, Value, shown};
 use super::origin::Origin;
 use super::routes::Routes;
 use super::setting::{Kind, SETTINGS, Setting};
@@ -13,15 +13,8 @@ use super::setting::{Kind, SETTINGS, Setting};
 /// Each setting with its value, if it has one, and where that came from.
 #[derive(Debug)]
 pub(super) struct Values {
-    texts: BTreeMap<&'static str, Known>,
+    texts: BTreeMap<&'static str, Given>,
     pub(super) errors: Vec<ConfigError>,
-}
-
-/// A value that can be.
-#[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) value: Value,
-    pub(super) origin: Origin,
 }
 
 impl Values {
@@ -33,11 +26,8 @@ impl Values {
         };
         for setting in SETTINGS {
             let known = match (layers.take(setting), setting.default) {
-                (Some(given), _) => Known {
-                    value: given.value,
-                    origin: given.origin,
-                },
-                (None, Some(default)) => Known {
+                (Some(given), _) => given,
+                (None, Some(default)) => Given {
                     value: Value::Text(default.to_owned()),
                     origin: Origin::Default,
                 },
@@ -53,7 +43,7 @@ impl Values {
         values
     }
 
-    pub(super) fn known(&self, setting: &Setting) -> Option<&Known> {
+    pub(super) fn known(&self, setting: &Setting) -> Option<&Given> {
         self.texts.get(setting.key)
     }
 
@@ -102,7 +92,7 @@ impl Values {
     }
 }
 
-fn check(setting: &Setting, known: &Known) -> Result<(), Vec<ConfigError>> {
+fn check(setting: &Setting, known: &Given) -> Result<(), Vec<ConfigError>> {
     let wrong = |value: Option<String>, problem: String| ConfigError {
         key: setting.key.to_owned(),
         value,

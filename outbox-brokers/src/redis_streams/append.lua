@@ -10,6 +10,7 @@ local known, current, number = {}, nil, nil
 if window > 0 then
   local time = redis.call('TIME')
   number = math.floor((time[1] * 1000 + math.floor(time[2] / 1000)) / window)
+  current = KEYS[2 + number % 2]
   for back = 0, 1 do
     local key = KEYS[2 + (number - back) % 2]
     local found = redis.call('HMGET', key, 'window', unpack(ids))
@@ -21,7 +22,6 @@ if window > 0 then
       -- Of the window before the last. Freed beside the server's other work: it may be large.
       redis.call('UNLINK', key)
     end
-    current = current or key
   end
 end
 local answers, at, new, failed = {}, 6 + messages, {}, nil

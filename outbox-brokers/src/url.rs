@@ -88,6 +88,15 @@ impl BrokerUrl {
         &self.hosts
     }
 
+    /// The same, each with a port: this one where it says none.
+    pub(crate) fn hosts_at(&self, port: u16) -> Vec<String> {
+        let with_port = |host: &String| match host.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => host.clone(),
+            _ => format!("{host}:{port}"),
+        };
+        self.hosts.iter().map(with_port).collect()
+    }
+
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }

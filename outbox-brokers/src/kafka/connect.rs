@@ -19,7 +19,7 @@ const BOUNDS: Bounds = Bounds {
     queues: 10_000,
 };
 /// The default port.
-const PORT: &str = "9092";
+const PORT: u16 = 9092;
 
 /// What publishers and subscribers are told.
 pub(super) struct Settings {
@@ -146,7 +146,7 @@ impl KafkaBuilder {
     /// With what the URL says.
     pub(crate) fn of_url(url: BrokerUrl) -> Result<Self, BrokerError> {
         url.without_path()?;
-        let mut builder = Self::new(url.hosts().iter().map(|host| with_port(host)).collect());
+        let mut builder = Self::new(url.hosts_at(PORT));
         if let Some(user) = url.user() {
             builder = builder.user(user, url.password().unwrap_or_default());
         }
@@ -396,13 +396,6 @@ fn knows_ssl() -> bool {
     let config = ClientConfig::new().create_native_config();
     let features = config.and_then(|config| config.get("builtin.features"));
     features.is_ok_and(|features| features.split(',').any(|feature| feature.trim() == "ssl"))
-}
-
-fn with_port(host: &str) -> String {
-    match host.rsplit_once(':') {
-        Some((_, port)) if !port.ends_with(']') => host.to_owned(),
-        _ => format!("{host}:{PORT}"),
-    }
 }
 
 /// Without secrets.

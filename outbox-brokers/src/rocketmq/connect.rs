@@ -65,7 +65,7 @@ impl RocketMqBuilder {
             }
         };
         let mut builder = Self {
-            name_servers: url.hosts().iter().map(|host| with_port(host)).collect(),
+            name_servers: url.hosts_at(PORT),
             credentials,
             common: Common::new(""),
             lease: Duration::from_secs(30),
@@ -213,12 +213,5 @@ impl std::fmt::Debug for RocketMqBuilder {
             .field("name_servers", &self.name_servers)
             .field("common", &self.common)
             .finish_non_exhaustive()
-    }
-}
-
-fn with_port(host: &str) -> String {
-    match host.rsplit_once(':') {
-        Some((_, port)) if !port.ends_with(']') => host.to_owned(),
-        _ => format!("{host}:{PORT}"),
     }
 }
